@@ -1,0 +1,8 @@
+"""`vocaltrack evaluate` as a script; see --help."""
+
+import sys
+
+from vocaltrack.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["evaluate", *sys.argv[1:]]))

@@ -1,0 +1,8 @@
+"""`vocaltrack train-clustering` as a script; see --help."""
+
+import sys
+
+from vocaltrack.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train-clustering", *sys.argv[1:]]))

@@ -1,0 +1,97 @@
+"""A song's frames as overlapping chunks for a network, and back."""
+
+import numpy as np
+import tensorflow as tf
+
+OVERLAP = 0.5
+GROUP = 16
+
+
+def chunk_step(config, overlap=OVERLAP):
+    """Frames between the starts of neighbouring chunks."""
+    return max(1, round(config.chunk_frames * (1.0 - overlap)))
+
+
+def split_chunks(frames, config, overlap=OVERLAP):
+    """Cut frames into chunks; the last is filled up with silence.
+
+    Args:
+        frames: float32 [frames, n_mels], log-mel in dB, at least one frame.
+        config: `FeatureConfig`.
+        overlap: share of a chunk that its neighbour covers too.
+
+    Returns:
+        float32 [chunks, chunk_frames, n_mels].
+    """
+    step = chunk_step(config, overlap)
+    total = tf.shape(frames)[0]
+    count = 1 + tf.maximum(0, -(-(total - config.chunk_frames) // step))
+    missing = config.chunk_frames + (count - 1) * step - total
+    floor_db = 10.0 * np.log10(config.power_floor)
+    padded = tf.pad(frames, [[0, missing], [0, 0]], constant_values=floor_db)
+    return tf.signal.frame(padded, config.chunk_frames, step, axis=0)
+
+
+def join_chunks(chunks, frames, config, overlap=OVERLAP):
+    """Cross-fade chunks back into frames; the inverse of `split_chunks`.
+
+    Overlapping chunks are averaged with triangular weights, so that a
+    chunk's edges, where the network lacks context, count least.
+
+    Args:
+        chunks: float32 [chunks, chunk_frames, n_mels].
+        frames: number of frames to return.
+        config: `FeatureConfig`.
+        overlap: as given to `split_chunks`.
+
+    Returns:
+        float32 [frames, n_mels].
+    """
+    size = config.chunk_frames
+    ramp = 1.0 - np.abs((np.arange(size) + 0.5) * 2.0 / size - 1.0)
+    ramp = tf.constant(ramp[:, np.newaxis], tf.float32)
+    step = chunk_step(config, overlap)
+
+    def add(values):
+        return tf.signal.overlap_and_add(tf.transpose(values, [2, 0, 1]), step)[:, :frames]
+
+    weight = add(tf.repeat(ramp[tf.newaxis], tf.shape(chunks)[0], axis=0))
+    return tf.transpose(add(chunks * ramp) / weight)
+
+
+def map_in_groups(function, chunks, group=GROUP):
+    """Apply a network to many chunks, a few at a time, in bounded memory.
+
+    Args:
+        function: maps float32 [group, time, mel] to a tensor with the same
+            first dimension.
+        chunks: float32 [chunks, time, mel].
+        group: chunks a call; every call gets exactly so many.
+
+    Returns:
+        the results for all chunks, [chunks, ...].
+    """
+    count = tf.shape(chunks)[0]
+    missing = -count % group
+    padded = tf.pad(chunks, [[0, missing], [0, 0], [0, 0]])
+    grouped = tf.reshape(padded, [-1, group, chunks.shape[1], chunks.shape[2]])
+    results = tf.map_fn(function, grouped, parallel_iterations=1, fn_output_signature=tf.float32)
+    return tf.reshape(results, tf.concat([[-1], tf.shape(results)[2:]], 0))[:count]
+
+
+def song_mask(log_mel, predict, config, overlap=OVERLAP):
+    """A network's mask of a whole song.
+
+    Args:
+        log_mel: float32 [frames, n_mels] in dB, any number of frames.
+        predict: maps chunks [n, chunk_frames, n_mels] to masks of that shape.
+        config: `FeatureConfig`.
+        overlap: share of a chunk that its neighbour covers too.
+
+    Returns:
+        float32 [frames, n_mels] between 0 and 1.
+    """
+    chunks = split_chunks(log_mel, config, overlap)
+    masks = map_in_groups(predict, chunks)
+    masks = tf.ensure_shape(masks, [None, config.chunk_frames, config.n_mels])
+    return join_chunks(masks, tf.shape(log_mel)[0], config, overlap)

@@ -1,0 +1,204 @@
+"""The command line: `vocaltrack <command>` and the top-level scripts.
+
+Nothing heavy is imported here; `vocaltrack.commands` loads what each command
+needs when it runs, so that --help answers at once.
+"""
+
+import argparse
+import os
+import sys
+
+from vocaltrack import __version__
+from vocaltrack.config import MODEL_NAMES, PRESETS
+from vocaltrack.errors import UserError
+
+DATASETS = {
+    "mir1k": "MIR-1K: the folder that holds Wavfile/",
+    "dsd100": "DSD100: the folder that holds Sources/",
+    "musdb": "MUSDB18 (needs ffmpeg) or MUSDB18-HQ: the folder that holds train/ and test/",
+    "stems": "plain stems: [<split>/]<song>/{vocals,accompaniment}.<ext>, either may be absent",
+}
+
+
+def main(arguments=None):
+    """Run a command.
+
+    Args:
+        arguments: the words after the program's name; the process's own when
+            None.
+
+    Returns:
+        the exit code: 0, or 2 with one line on stderr for what the user can
+        mend, or 130 after Ctrl-C.
+    """
+    options = build_parser().parse_args(arguments)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from vocaltrack import commands
+
+    try:
+        getattr(commands, options.command.replace("-", "_"))(options)
+    except UserError as error:
+        print(f"vocaltrack: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("vocaltrack: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def build_parser():
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="vocaltrack", description="Vocal track extraction: prepare, train, separate, evaluate."
+    )
+    parser.add_argument("--version", action="version", version=f"vocaltrack {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for name, add_options, summary in (
+        ("separate", _add_separate, "extract the vocals of an audio file"),
+        ("evaluate", _add_evaluate, "score models on songs with true stems"),
+        ("prepare", _add_prepare, "turn datasets into TFRecords of mel chunks"),
+        ("train-clustering", _add_train_clustering, "train dc or hdc"),
+        ("train-unet", _add_train_unet, "train unet or uhnet"),
+        ("export", _add_export, "write a trained run as a SavedModel"),
+    ):
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        add_options(command)
+    return parser
+
+
+def _add_separate(parser):
+    parser.add_argument("input", help="audio file: wav, flac, ogg, opus, mp3, ...")
+    parser.add_argument("output", help="the vocals; the ending chooses the format")
+    parser.add_argument(
+        "--model", default="uhnet", help=f"{', '.join(MODEL_NAMES)}, or the folder of a SavedModel"
+    )
+    parser.add_argument("--accompaniment", metavar="FILE", help="write the input minus the vocals")
+    _add_separation(parser)
+    parser.add_argument(
+        "--phase",
+        choices=("mixture", "griffinlim"),
+        default="mixture",
+        help="mixture: the mask is a gain on the complex mixture; griffinlim: the paper's way, "
+        "with far lower fidelity (SDR near -3 dB)",
+    )
+
+
+def _add_separation(parser):
+    parser.add_argument(
+        "--method",
+        choices=("head", "clusters"),
+        help="of hdc: its mask head or k-means of its embeddings; default: head, and clusters "
+        "for dc, which has no head",
+    )
+    parser.add_argument(
+        "--swap", action="store_true", help="clusters: take the other cluster as the vocals"
+    )
+
+
+def _add_datasets(parser):
+    for name, text in DATASETS.items():
+        parser.add_argument(
+            f"--{name}", action="append", default=[], metavar="DIR", help=text + "; may be repeated"
+        )
+
+
+def _add_evaluate(parser):
+    _add_datasets(parser)
+    parser.add_argument(
+        "--model",
+        action="append",
+        required=True,
+        help="model name or SavedModel folder; may be repeated; hdc:clusters scores the "
+        "clusters of hdc",
+    )
+    parser.add_argument("--split", default="valid", choices=("train", "valid", "test"))
+    parser.add_argument("--json", metavar="FILE", help="write the whole report")
+
+
+def _add_prepare(parser):
+    _add_datasets(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the records")
+    parser.add_argument("--train-chunks", type=_positive, default=64000, help="chunks to mix, 1 s each")
+    parser.add_argument("--valid-chunks", type=_positive, default=2048, help="chunks to validate on")
+    parser.add_argument("--n-fft", type=_positive, default=1024, help="STFT frame length, samples")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes")
+    parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes")
+
+
+def _add_training(parser, models):
+    parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
+    parser.add_argument("--records", required=True, metavar="DIR", help="what prepare_data.py wrote")
+    parser.add_argument(
+        "--run", required=True, metavar="DIR", help="folder of the run; an interrupted run goes on"
+    )
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
+    )
+    parser.add_argument("--optimizer", choices=("rmsprop", "adam"), default="rmsprop")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--decay",
+        choices=("plateau", "cosine"),
+        default="plateau",
+        help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
+        "up over 200 steps, then fall to zero at the last epoch",
+    )
+    parser.add_argument("--batch-size", type=_positive, default=32)
+    parser.add_argument("--dropout", type=float, default=0.5, help="share of values dropped")
+    parser.add_argument("--epochs", type=_positive, default=50, help="in all, earlier ones included")
+    parser.add_argument("--steps-per-epoch", type=_positive, default=250)
+    parser.add_argument(
+        "--patience", type=_positive, default=10, help="epochs without improvement until it stops"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--power-exponent",
+        type=float,
+        default=0.25,
+        help="weigh the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
+    )
+
+
+def _add_train_clustering(parser):
+    _add_training(parser, ("dc", "hdc"))
+    parser.add_argument(
+        "--initial", metavar="RUN", help="run to start from: a dc to add the mask head to"
+    )
+    parser.add_argument(
+        "--embedding-weight",
+        type=float,
+        default=0.5,
+        help="share of the clustering loss in the joint loss of hdc; the mask loss has the rest",
+    )
+    parser.add_argument(
+        "--target-columns",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="columns of the clustering target; 1 is the paper's, which scatters the accompaniment",
+    )
+
+
+def _add_train_unet(parser):
+    _add_training(parser, ("unet", "uhnet"))
+    parser.add_argument("--clustering", metavar="RUN", help="run of the hdc that a uhnet takes")
+    parser.add_argument(
+        "--initial", metavar="RUN", help="run to start from; a uhnet may start from a unet"
+    )
+
+
+def _add_export(parser):
+    parser.add_argument("run", help="folder of a run")
+    parser.add_argument("output", help="folder of the SavedModel, e.g. saved_models/unet")
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return value

@@ -1,0 +1,102 @@
+"""Masks from embeddings: k-means over the bins of a whole song."""
+
+import numpy as np
+import tensorflow as tf
+from sklearn.cluster import KMeans
+
+from vocaltrack.chunks import GROUP, song_mask, split_chunks
+from vocaltrack.features import mel_centres
+
+LOW_HZ = 200.0
+SILENCE_DB = 50.0
+FIT_CHUNKS = 64
+FIT_BINS = 100_000
+SAME_SOURCE_COSINE = 0.5
+
+
+def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
+    """The vocals' binary mask of a song by clustering its embeddings.
+
+    Two clusters are fitted to a sample of the bins that sound (within 50 dB
+    of the song's loudest), spread over the whole song; then every bin is
+    assigned. With a mask head, a cluster is vocal when the head's mean mask
+    over it is at least one half, and the higher one is taken. Without it, the
+    cluster with the larger share of the bins below 200 Hz is the
+    accompaniment (Luo et al. 2017, section 2.3), and a song whose two
+    centres point the same way (cosine above 0.5) is all accompaniment.
+
+    Args:
+        log_mel: float32 [frames, n_mels] in dB.
+        embed: maps chunks [n, chunk_frames, n_mels] to embeddings
+            [n, chunk_frames, n_mels, D].
+        config: `FeatureConfig`.
+        head: maps chunks to the head's vocal masks, the chunks' shape; None
+            for `dc`.
+        swap: take the other cluster as the vocals.
+        seed: of the k-means.
+
+    Returns:
+        float32 [frames, n_mels]; values between 0 and 1 occur where
+        overlapping chunks disagree. All zeros for a song without vocals.
+    """
+    sample = _fitting_sample(log_mel, embed, head, config, seed)
+    if sample is None:
+        return np.zeros(log_mel.shape, np.float32)
+    vectors, head_values, low = sample
+    kmeans = KMeans(2, n_init=4, random_state=seed).fit(vectors)
+    if head is None:
+        vocal = _vocal_cluster_by_bass(kmeans, low)
+    else:
+        vocal = _vocal_cluster_by_head(kmeans, head_values)
+    if vocal is None:
+        return np.full(log_mel.shape, float(swap), np.float32)
+    if swap:
+        vocal = 1 - vocal
+
+    def assign(chunks):
+        vectors = np.asarray(embed(chunks))
+        labels = kmeans.predict(vectors.reshape(-1, vectors.shape[-1]))
+        return tf.constant((labels == vocal).reshape(vectors.shape[:-1]), tf.float32)
+
+    return np.asarray(song_mask(log_mel, assign, config))
+
+
+def _fitting_sample(log_mel, embed, head, config, seed):
+    """Sounding bins from chunks all over the song.
+
+    Returns:
+        (embeddings [bins, D], head's masks [bins] or None, whether each bin
+        lies below 200 Hz), or None where fewer than two bins sound.
+    """
+    chunks = np.asarray(split_chunks(log_mel, config, overlap=0.0))
+    if len(chunks) > FIT_CHUNKS:
+        chunks = chunks[np.linspace(0, len(chunks) - 1, FIT_CHUNKS).astype(int)]
+    loudest = float(np.max(log_mel))
+    floor = 10.0 * np.log10(config.power_floor)
+    sounds = chunks > max(loudest - SILENCE_DB, floor)
+    if sounds.sum() < 2:
+        return None
+    groups = [chunks[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
+    vectors = np.concatenate([np.asarray(embed(tf.constant(group))) for group in groups])[sounds]
+    low = np.broadcast_to(mel_centres(config) < LOW_HZ, sounds.shape)[sounds]
+    masks = None
+    if head is not None:
+        masks = np.concatenate([np.asarray(head(tf.constant(group))) for group in groups])[sounds]
+    if len(vectors) > FIT_BINS:
+        chosen = np.random.default_rng(seed).choice(len(vectors), FIT_BINS, replace=False)
+        vectors, low = vectors[chosen], low[chosen]
+        masks = masks if masks is None else masks[chosen]
+    return vectors, masks, low
+
+
+def _vocal_cluster_by_head(kmeans, head_values):
+    means = [head_values[kmeans.labels_ == label].mean() for label in (0, 1)]
+    return int(np.argmax(means)) if max(means) >= 0.5 else None
+
+
+def _vocal_cluster_by_bass(kmeans, low):
+    first, second = (c / np.linalg.norm(c) for c in kmeans.cluster_centers_)
+    if first @ second > SAME_SOURCE_COSINE:
+        return None
+    shares = [low[kmeans.labels_ == label].mean() for label in (0, 1)]
+    return int(np.argmin(shares))

@@ -1,0 +1,119 @@
+"""What each command of the command line does with its options."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from vocaltrack.config import FeatureConfig, preset
+from vocaltrack.errors import UserError
+from vocaltrack.files import write_atomically
+
+
+def separate(options):
+    """Extract the vocals of one file."""
+    from vocaltrack import audio
+    from vocaltrack.contract import find_model
+
+    find_model(options.model)
+    targets = [t for t in (options.output, options.accompaniment) if t]
+    for target in targets:
+        audio.check_writable_format(target)
+    paths = {Path(p).resolve() for p in (options.input, *targets)}
+    if len(paths) <= len(targets):
+        raise UserError("input and outputs must be different files")
+    mixture, rate = audio.read_audio(options.input)
+    subtype = audio.subtype_of(options.input)
+
+    from vocaltrack.separator import Separator
+
+    separator = Separator(options.model, options.method, options.phase, options.swap)
+    result = separator.separate(mixture, rate)
+    audio.write_audio(options.output, result.vocals, rate, subtype)
+    if options.accompaniment:
+        audio.write_audio(options.accompaniment, result.accompaniment, rate, subtype)
+    print(f"{options.output}: vocals of {len(mixture) / rate:.1f} s by {separator.model.name}")
+
+
+def evaluate(options):
+    """Score models on a split of the datasets given."""
+    from vocaltrack.evaluation import evaluate, table
+    from vocaltrack.separator import Separator
+
+    songs = [song for song in _songs(options) if song.split == options.split]
+    if not songs:
+        raise UserError(f"the datasets have no songs in the split {options.split}")
+    separators = {}
+    for name in options.model:
+        model, _, method = name.partition(":")
+        if method not in ("", "head", "clusters"):
+            raise UserError(f"{name}: after the colon stands head or clusters")
+        separators[name] = Separator(model, method or None)
+    report = evaluate(songs, separators)
+    if options.json:
+        text = json.dumps(report, indent=1, ensure_ascii=False)
+        write_atomically(options.json, lambda p: Path(p).write_text(text, encoding="utf-8"))
+    print(table(report))
+
+
+def prepare(options):
+    """Turn datasets into records."""
+    from vocaltrack.prepare import prepare
+
+    chunks = {"train": options.train_chunks, "valid": options.valid_chunks}
+    features = FeatureConfig(n_fft=options.n_fft)
+    manifest = prepare(
+        _songs(options), options.output, chunks, features, options.seed, options.jobs
+    )
+    for split, kinds in manifest.counts.items():
+        made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+        print(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
+
+
+def train_clustering(options):
+    """Train dc or hdc."""
+    _train(
+        options,
+        preset(options.preset, options.dropout)[0],
+        embedding_weight=options.embedding_weight,
+        target_columns=options.target_columns,
+    )
+
+
+def train_unet(options):
+    """Train unet or uhnet."""
+    _train(options, preset(options.preset, options.dropout)[1])
+
+
+def export(options):
+    """Write a run's best weights as a SavedModel."""
+    from vocaltrack.savedmodel import export
+    from vocaltrack.training import load_run
+
+    model, description = load_run(options.run)
+    export(model, description["features"], options.output)
+    print(f"{options.output}: SavedModel of {model.name}")
+
+
+def _train(options, network, **extra):
+    from vocaltrack.training import TrainingConfig, train
+
+    given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))
+    settings = {name: getattr(options, name) for name in given} | extra
+    config = TrainingConfig(**settings)
+    clustering = getattr(options, "clustering", None)
+    train(config, network, options.records, options.run, clustering, options.initial)
+    print(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")
+
+
+def _songs(options):
+    from vocaltrack.datasets import READERS
+
+    songs = [
+        song
+        for name, read in READERS.items()
+        for root in getattr(options, name)
+        for song in read(root)
+    ]
+    if not songs:
+        raise UserError("no dataset given; use " + ", ".join(f"--{name}" for name in READERS))
+    return songs

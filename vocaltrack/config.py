@@ -1,0 +1,153 @@
+"""Settings of the features and of the networks, as plain frozen data.
+
+They are written to JSON beside every record file and into every exported
+model, and are compared by name when the two meet.
+"""
+
+import dataclasses
+import json
+
+from vocaltrack.errors import UserError
+
+CHUNK_FRAMES = 128
+MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureConfig:
+    """How audio becomes log-mel chunks (paper, section III-B).
+
+    Attributes:
+        sample_rate: Hz.
+        n_fft: STFT frame length in samples. The paper does not state it; its
+            original code used 512. 1024 has the higher oracle ceiling with
+            128 mel bands (README, "The choice of n_fft").
+        hop_length: samples between frames.
+        n_mels: number of Slaney mel bands between 0 Hz and Nyquist.
+        power_floor: mel power below which the logarithm is cut off
+            (`amin` of `librosa.power_to_db`).
+        chunk_frames: frames in the chunk that a network sees.
+    """
+
+    sample_rate: int = 16000
+    n_fft: int = 1024
+    hop_length: int = 128
+    n_mels: int = 128
+    power_floor: float = 1e-7
+    chunk_frames: int = CHUNK_FRAMES
+
+    def to_dict(self):
+        """The settings as a JSON-ready dictionary."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings):
+        """The inverse of `to_dict`.
+
+        Raises:
+            UserError: a setting is missing or unknown.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(settings) != names:
+            odd = ", ".join(sorted(set(settings) ^ names))
+            raise UserError(
+                f"feature settings are missing or unknown: {odd}; "
+                "they were written by another version of vocaltrack"
+            )
+        return cls(**settings)
+
+    def check_same(self, other, this, that):
+        """Refuse two things whose features differ.
+
+        Args:
+            other: the `FeatureConfig` to compare with.
+            this: what these settings belong to, for the message.
+            that: what the other settings belong to.
+
+        Raises:
+            UserError: names each setting that differs, with both values.
+        """
+        mine, theirs = self.to_dict(), other.to_dict()
+        odd = [
+            f"{name} is {mine[name]} in {this} but {theirs[name]} in {that}"
+            for name in mine
+            if mine[name] != theirs[name]
+        ]
+        if odd:
+            raise UserError("features do not match: " + "; ".join(odd))
+
+
+@dataclasses.dataclass(frozen=True)
+class ClusteringConfig:
+    """The Bi-GRU embedding network (paper, section IV-A).
+
+    Attributes:
+        units: GRU units in each direction of each layer.
+        layers: number of Bi-GRU layers.
+        embedding_size: D, the length of each bin's embedding.
+        dropout: share of the values dropped after each Bi-GRU layer and
+            before the mask head.
+    """
+
+    units: int = 500
+    layers: int = 4
+    embedding_size: int = 20
+    dropout: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class UnetConfig:
+    """The U-net (paper, section IV-B): four poolings, four upsamplings.
+
+    Attributes:
+        filters: filters of the first level.
+        style: "double" is the classic U-net (two 3x3 convolutions a level,
+            max pooling); "strided" has one 5x5 convolution a level that pools
+            by its stride (Jansson et al. 2017) and trains several times
+            faster on a CPU.
+        dropout: share of the values dropped in the deepest levels.
+    """
+
+    filters: int = 64
+    style: str = "double"
+    dropout: float = 0.5
+
+
+PRESETS = {
+    "paper": (ClusteringConfig(), UnetConfig()),
+    "compact": (ClusteringConfig(units=128), UnetConfig(filters=16, style="strided")),
+}
+
+
+def preset(name, dropout=None):
+    """The (ClusteringConfig, UnetConfig) of a preset.
+
+    Args:
+        name: "paper" or "compact".
+        dropout: replaces the preset's dropout when given.
+
+    Raises:
+        UserError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise UserError(f"no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    configs = PRESETS[name]
+    if dropout is None:
+        return configs
+    return tuple(dataclasses.replace(config, dropout=dropout) for config in configs)
+
+
+def read_json(path, what):
+    """A JSON file's content.
+
+    Args:
+        path: `pathlib.Path` of the file.
+        what: what the file is, for the message.
+
+    Raises:
+        UserError: the file is absent or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {what} {path}: {error}") from error

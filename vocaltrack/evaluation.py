@@ -1,0 +1,160 @@
+"""Models against the mixture and the oracle on songs with true stems."""
+
+import contextlib
+import importlib.metadata
+import io
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from vocaltrack.errors import UserError
+from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
+from vocaltrack.masks import apply_mask, proportion_mask
+from vocaltrack.metrics import (
+    bss_eval,
+    intersection_over_union,
+    level_db,
+    mask_psnr,
+    mean,
+    median,
+    pixel_accuracy,
+    si_sdr,
+)
+
+MASK_METRICS = ("PSNR", "accuracy", "IoU")
+METRICS = ("SDR", "SIR", "ISR", "SAR", "SI-SDR", "SI-SDRi", *MASK_METRICS)
+
+
+def evaluate(songs, separators):
+    """Score models on songs.
+
+    Args:
+        songs: list of `Song`: with both stems they are scored; instrumental
+            ones tell how much comes out where nobody sings; solo singing is
+            left out.
+        separators: dict from a label to a `Separator`; all of the same
+            features.
+
+    Returns:
+        JSON-ready dict: "songs" (scores by song and system), "instrumentals"
+        (output level relative to the input in dB), "left_out", "summary"
+        (median and mean over songs) and "versions". The systems are the
+        labels, "mixture" (the input as its own estimate) and "oracle" (the
+        proportion mask computed from the true stems).
+
+    Raises:
+        UserError: no song has an accompaniment, or features differ.
+    """
+    features = _common_features(separators)
+    report = {"songs": {}, "instrumentals": {}, "left_out": []}
+    for song in tqdm(songs, desc="evaluating", unit="song"):
+        if "accompaniment" not in song.stems:
+            report["left_out"].append(song.key)
+            continue
+        accompaniment = song.load("accompaniment", features.sample_rate)
+        if "vocals" in song.stems:
+            vocals = song.load("vocals", features.sample_rate)
+            report["songs"][song.key] = score_song(vocals, accompaniment, separators, features)
+        else:
+            report["instrumentals"][song.key] = _leakage(accompaniment, separators)
+    if not report["songs"] and not report["instrumentals"]:
+        raise UserError("none of the songs has an accompaniment; nothing can be scored")
+    report["summary"] = _summary(report)
+    report["versions"] = {
+        name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")
+    }
+    report["versions"]["metric"] = "museval BSS Eval v4, 1 s frames, median over frames"
+    return report
+
+
+def score_song(vocals, accompaniment, separators, features):
+    """Scores of the mixture, the oracle and each separator on one song.
+
+    Args:
+        vocals, accompaniment: float32 [samples], the true stems.
+        separators: dict from a label to a `Separator`.
+        features: `FeatureConfig` of the separators.
+
+    Returns:
+        dict from system to dict from the names in `METRICS` to a number. The
+        mask metrics compare mel masks; for the mixture, a mask of ones.
+    """
+    mixture = vocals + accompaniment
+    target = _oracle_mask(vocals, accompaniment, features)
+    masks = {"mixture": np.ones_like(target), "oracle": target}
+    estimates = {"mixture": mixture, "oracle": _gain(mixture, target, features)}
+    for label, separator in separators.items():
+        separation = separator.separate(mixture, features.sample_rate)
+        estimates[label], masks[label] = separation.vocals, separation.mask
+    before = si_sdr(vocals, mixture)
+    scores = {}
+    for label, estimate in estimates.items():
+        rest = mixture if label == "mixture" else mixture - estimate
+        with contextlib.redirect_stdout(io.StringIO()):
+            score = bss_eval([vocals, accompaniment], [estimate, rest], features.sample_rate)
+        score["SI-SDR"] = si_sdr(vocals, estimate)
+        score["SI-SDRi"] = score["SI-SDR"] - before
+        score["PSNR"] = mask_psnr(target, masks[label])
+        score["accuracy"] = pixel_accuracy(target, masks[label])
+        score["IoU"] = intersection_over_union(target, masks[label])
+        scores[label] = score
+    return scores
+
+
+def _common_features(separators):
+    first_label, first = next(iter(separators.items()))
+    for label, separator in separators.items():
+        first.features.check_same(separator.features, first_label, label)
+    return first.features
+
+
+def _oracle_mask(vocals, accompaniment, features):
+    stems = [waveform_to_log_mel(tf.constant(stem), features) for stem in (vocals, accompaniment)]
+    return proportion_mask(*stems, features).numpy()
+
+
+def _gain(mixture, mask, features):
+    spectrum = stft(tf.constant(mixture), features)
+    return inverse_stft(apply_mask(spectrum, mask, features), len(mixture), features).numpy()
+
+
+def _leakage(accompaniment, separators):
+    """Level of the vocals found in instrumental music, relative to it, in dB."""
+    before = level_db(accompaniment)
+    return {
+        label: level_db(separator.separate(accompaniment, separator.features.sample_rate).vocals)
+        - before
+        for label, separator in separators.items()
+    }
+
+
+def _summary(report):
+    summary = {}
+    for system in next(iter(report["songs"].values()), {}):
+        values = {m: [song[system][m] for song in report["songs"].values()] for m in METRICS}
+        summary[system] = {
+            metric: {"median": median(v), "mean": mean(v)} for metric, v in values.items()
+        }
+    for system in next(iter(report["instrumentals"].values()), {}):
+        leaks = [song[system] for song in report["instrumentals"].values()]
+        leak = {"median": median(leaks), "mean": mean(leaks), "worst": float(np.max(leaks))}
+        summary.setdefault(system, {})["instrumental_db"] = leak
+    return summary
+
+
+def table(report):
+    """The summary as a Markdown table: median (mean) over the songs."""
+    columns = [*METRICS, "instrumental_db"]
+    heads = ["system", *METRICS[:6], "PSNR", "accuracy", "IoU", "instrumentals"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for system, scores in report["summary"].items():
+        cells = [system]
+        for column in columns:
+            score = scores.get(column)
+            digits = 3 if column in ("accuracy", "IoU") else 2
+            cells.append(
+                f"{score['median']:.{digits}f} ({score['mean']:.{digits}f})" if score else "–"
+            )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)

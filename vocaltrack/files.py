@@ -1,0 +1,65 @@
+"""Files that appear whole or not at all."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from vocaltrack.errors import UserError, one_line
+
+
+def write_atomically(path, write):
+    """Write to a temporary file beside the target, then rename.
+
+    Args:
+        path: the target; an existing file is replaced only on success.
+        write: called with the temporary file's path (same ending).
+
+    Raises:
+        UserError: the file cannot be written there.
+    """
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(
+            prefix=".vocaltrack-", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    try:
+        write(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def replace_folder(path, fill):
+    """Fill a temporary folder beside the target, then put it in its place.
+
+    Args:
+        path: the target folder; an existing one is replaced only on success.
+        fill: called with the temporary folder's path.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".vocaltrack-", dir=path.parent))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    try:
+        fill(temporary)
+        os.chmod(temporary, 0o777 & ~_umask())
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,82 @@
+"""Masks on the mel bands: training targets, and gains on the complex STFT."""
+
+import functools
+
+import librosa
+import numpy as np
+import tensorflow as tf
+
+from vocaltrack.features import mel_centres
+
+
+def binary_mask(vocals_db, accompaniment_db):
+    """The clustering target: 1 where the vocals are louder (paper, Fig. 1).
+
+    Args:
+        vocals_db: float32 [...], log-mel of the vocals in dB.
+        accompaniment_db: the same of the accompaniment.
+
+    Returns:
+        float32 [...] of zeros and ones.
+    """
+    return tf.cast(vocals_db > accompaniment_db, tf.float32)
+
+
+def proportion_mask(vocals_db, accompaniment_db, config):
+    """The vocals' share of the mel power (paper, Fig. 2): Pv / (Pv + Pa).
+
+    A bin where the vocals lie on the power floor is 0, also where the
+    accompaniment is silent too: silence is nobody's.
+
+    Args:
+        vocals_db: float32 [...], log-mel of the vocals in dB.
+        accompaniment_db: the same of the accompaniment.
+        config: `FeatureConfig`, for the floor.
+
+    Returns:
+        float32 [...] between 0 and 1.
+    """
+    share = tf.sigmoid((vocals_db - accompaniment_db) * (np.log(10.0) / 10.0))
+    floor_db = 10.0 * np.log10(config.power_floor)
+    return tf.where(vocals_db > floor_db + 0.05, share, 0.0)
+
+
+@functools.lru_cache(maxsize=8)
+def mel_to_linear(config):
+    """Matrix that spreads a mel mask over the linear bins.
+
+    Each bin takes the mean of the bands whose triangles cover it, weighted
+    by the triangles, so that a constant mask stays constant; bins that no
+    triangle covers (0 Hz, Nyquist) take the nearest band.
+
+    Args:
+        config: `FeatureConfig`.
+
+    Returns:
+        float32 [n_mels, 1 + n_fft // 2]; each column sums to 1.
+    """
+    triangles = librosa.filters.mel(
+        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, norm=None, dtype=np.float64
+    )
+    covered = triangles.sum(axis=0) > 1e-6
+    centres = mel_centres(config)
+    bins = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
+    for column in np.flatnonzero(~covered):
+        triangles[:, column] = 0.0
+        triangles[np.argmin(np.abs(centres - bins[column])), column] = 1.0
+    return (triangles / triangles.sum(axis=0)).astype(np.float32)
+
+
+def apply_mask(spectrum, mel_mask, config):
+    """Use a mel mask as a gain on a complex mixture STFT.
+
+    Args:
+        spectrum: complex64 [..., frames, 1 + n_fft // 2].
+        mel_mask: float32 [..., frames, n_mels].
+        config: `FeatureConfig`.
+
+    Returns:
+        complex64, the shape of `spectrum`.
+    """
+    gain = tf.matmul(mel_mask, tf.constant(mel_to_linear(config)))
+    return spectrum * tf.cast(gain, spectrum.dtype)

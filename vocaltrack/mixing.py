@@ -1,0 +1,162 @@
+"""Mixtures for training: true songs, amalgamations and instrumentals.
+
+An excerpt is drawn from a seed of its own, so that any part of a preparation
+can be made again alone, in any order, with the same result.
+"""
+
+import dataclasses
+
+import librosa
+import numpy as np
+
+KINDS = ("true", "amalgamation", "instrumental")
+KIND_SHARES = (0.45, 0.40, 0.15)
+TRUE_BALANCE_DB = 6.0
+AMALGAMATION_BALANCE_DB = 8.0
+LEVEL_DB = (-34.0, -12.0)
+GAP_SECONDS = 0.5
+
+
+@dataclasses.dataclass(frozen=True)
+class Excerpt:
+    """A mixture to learn from, as its two stems.
+
+    Attributes:
+        vocals: float32 [samples].
+        accompaniment: float32 [samples]; the mixture is their sum.
+        kind: one of `KINDS`.
+        songs: keys of the songs that it was made of.
+    """
+
+    vocals: np.ndarray
+    accompaniment: np.ndarray
+    kind: str
+    songs: tuple[str, ...]
+
+
+def sounding_segments(audio, sample_rate, top_db=45.0):
+    """Where a stem sounds, as whole segments (paper, section III-B).
+
+    Gaps shorter than half a second are kept, so that no phrase is cut up,
+    and nothing is ever removed sample by sample.
+
+    Args:
+        audio: float32 [samples].
+        sample_rate: Hz.
+        top_db: how far below the loudest frame counts as silence.
+
+    Returns:
+        int array [segments, 2] of start and end samples; empty for silence.
+    """
+    if not np.any(np.abs(audio) > 1e-4):
+        return np.zeros((0, 2), int)
+    segments = librosa.effects.split(audio, top_db=top_db, frame_length=1024, hop_length=256)
+    joined = [list(segments[0])]
+    for start, end in segments[1:]:
+        if start - joined[-1][1] < GAP_SECONDS * sample_rate:
+            joined[-1][1] = end
+        else:
+            joined.append([start, end])
+    return np.array(joined)
+
+
+class Pool:
+    """Stems to draw excerpts from; larger datasets are drawn more often, but
+    only by the square root of their length, so that small ones are heard.
+
+    Args:
+        stems: list of (song, audio, segments): a `Song`, its stem [samples]
+            and where that sounds, [segments, 2].
+    """
+
+    def __init__(self, stems):
+        self.stems = [stem for stem in stems if len(stem[2])]
+        seconds = np.array([np.diff(segments).sum() for _, _, segments in self.stems], float)
+        datasets = np.array([song.dataset for song, _, _ in self.stems])
+        self.chances = seconds.copy()
+        for dataset in set(datasets):
+            self.chances[datasets == dataset] /= np.sqrt(seconds[datasets == dataset].sum())
+        self.chances /= self.chances.sum()
+
+    def __len__(self):
+        return len(self.stems)
+
+    def draw(self, rng, samples):
+        """A place to cut: (index of the stem, first sample)."""
+        index = rng.choice(len(self.stems), p=self.chances)
+        _, audio, segments = self.stems[index]
+        lengths = np.diff(segments)[:, 0]
+        start, end = segments[rng.choice(len(segments), p=lengths / lengths.sum())]
+        latest = max(start, end - samples)
+        first = int(rng.integers(start, latest + 1))
+        return index, max(0, min(first, len(audio) - samples))
+
+
+def _cut(audio, first, samples):
+    piece = np.asarray(audio[first : first + samples], np.float32)
+    return np.pad(piece, (0, samples - len(piece)))
+
+
+def _rms(audio):
+    return np.float32(np.sqrt(np.mean(np.square(audio, dtype=np.float64)) + 1e-12))
+
+
+def _gain(decibels):
+    return np.float32(10.0 ** (decibels / 20.0))
+
+
+class Mixer:
+    """Draws excerpts from the stems of one split.
+
+    Args:
+        true: `Pool` of vocals whose songs have an accompaniment too.
+        accompaniment_of: dict from a song's key to its accompaniment
+            [samples].
+        vocals: `Pool` of all vocals.
+        accompaniments: `Pool` of all accompaniments, instrumentals included.
+        samples: length of an excerpt.
+    """
+
+    def __init__(self, true, accompaniment_of, vocals, accompaniments, samples):
+        self.true, self.vocals, self.accompaniments = true, vocals, accompaniments
+        self.accompaniment_of, self.samples = accompaniment_of, samples
+        possible = np.array([len(true), len(vocals) and len(accompaniments), len(accompaniments)])
+        self.kind_chances = np.where(possible > 0, KIND_SHARES, 0.0)
+        self.kind_chances /= self.kind_chances.sum()
+
+    def draw(self, seed):
+        """One excerpt; the same seed (a sequence of ints) gives the same one."""
+        rng = np.random.default_rng(seed)
+        kind = KINDS[rng.choice(len(KINDS), p=self.kind_chances)]
+        vocals, accompaniment, songs = getattr(self, f"_{kind}")(rng)
+        target = rng.uniform(*LEVEL_DB)
+        level = 20.0 * np.log10(_rms(vocals + accompaniment))
+        gain = _gain(np.clip(target - level, -40.0, 40.0))
+        return Excerpt(vocals * gain, accompaniment * gain, kind, songs)
+
+    def _true(self, rng):
+        """A song's own two stems, its balance shifted a little."""
+        index, first = self.true.draw(rng, self.samples)
+        song, audio, _ = self.true.stems[index]
+        vocals = _cut(audio, first, self.samples)
+        accompaniment = _cut(self.accompaniment_of[song.key], first, self.samples)
+        balance = _gain(rng.uniform(-TRUE_BALANCE_DB, TRUE_BALANCE_DB))
+        return vocals * balance, accompaniment, (song.key,)
+
+    def _amalgamation(self, rng):
+        """The vocals of one song over the accompaniment of another."""
+        index, first = self.vocals.draw(rng, self.samples)
+        singing, voice, _ = self.vocals.stems[index]
+        vocals = _cut(voice, first, self.samples)
+        index, first = self.accompaniments.draw(rng, self.samples)
+        backing, music, _ = self.accompaniments.stems[index]
+        accompaniment = _cut(music, first, self.samples)
+        balance = rng.uniform(-AMALGAMATION_BALANCE_DB, AMALGAMATION_BALANCE_DB)
+        level = np.clip(_rms(accompaniment) / _rms(vocals), 1e-2, 1e2)
+        return vocals * level * _gain(balance), accompaniment, (singing.key, backing.key)
+
+    def _instrumental(self, rng):
+        """Music without vocals: what to keep silent for."""
+        index, first = self.accompaniments.draw(rng, self.samples)
+        song, audio, _ = self.accompaniments.stems[index]
+        return np.zeros(self.samples, np.float32), _cut(audio, first, self.samples), (song.key,)

@@ -1,0 +1,195 @@
+"""Functional builders of the four networks (paper, section IV).
+
+All take `log_mel`, float32 [batch, 128, 128] (time, mel) in dB, and hold
+their own input normalisation.
+"""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from vocaltrack.config import CHUNK_FRAMES
+
+POOLINGS = 4
+
+
+def build_clustering(config, mean, std, mask_head=False):
+    """The Bi-GRU embedding network: `dc`, or `hdc` with the mask head.
+
+    Args:
+        config: `ClusteringConfig`.
+        mean, std: input normalisation, one value per mel band, in dB.
+        mask_head: add the softmax head of the hybrid (paper, Fig. 3).
+
+    Returns:
+        `keras.Model` from log_mel to a dict with "embeddings", float32
+        [batch, time, mel, D] of unit length, and with the head also "masks",
+        float32 [batch, time, mel, 2]: vocals, accompaniment, summing to 1.
+    """
+    mels = len(mean)
+    inputs, x = _normalised_input(mean, std)
+    for number in range(config.layers):
+        gru = layers.GRU(config.units, return_sequences=True)
+        x = layers.Bidirectional(gru, name=f"bi_gru_{number + 1}")(x)
+        x = layers.Dropout(config.dropout)(x)
+    projection = layers.Dense(mels * config.embedding_size, name="projection")(x)
+    vectors = layers.Activation("tanh")(projection)
+    vectors = layers.Reshape((CHUNK_FRAMES, mels, config.embedding_size))(vectors)
+    outputs = {"embeddings": layers.UnitNormalization(name="embeddings", dtype="float32")(vectors)}
+    if mask_head:
+        head = layers.Dropout(config.dropout)(projection)
+        head = layers.Dense(mels * 2, name="mask_head")(head)
+        head = layers.Reshape((CHUNK_FRAMES, mels, 2))(head)
+        outputs["masks"] = layers.Softmax(name="masks", dtype="float32")(head)
+    return keras.Model(inputs, outputs, name="hdc" if mask_head else "dc")
+
+
+def build_unet(config, mean, std, clustering=None):
+    """The U-net, or the hybrid UH-net over a frozen clustering network.
+
+    Args:
+        config: `UnetConfig`.
+        mean, std: input normalisation, one value per mel band, in dB.
+        clustering: a trained `hdc`; its two softmax masks become the second
+            and third input channel (paper, Fig. 5). It is frozen here.
+
+    Returns:
+        `keras.Model` from log_mel to the vocals' proportion mask, float32
+        [batch, time, mel, 1].
+
+    Raises:
+        ValueError: the number of mel bands is not a multiple of 16, which
+            four poolings need, or the clustering network has no mask head.
+    """
+    if len(mean) % 2**POOLINGS:
+        raise ValueError(f"{len(mean)} mel bands; four poolings need a multiple of {2**POOLINGS}")
+    inputs, x = _normalised_input(mean, std)
+    x = layers.Reshape((CHUNK_FRAMES, len(mean), 1))(x)
+    if clustering is not None:
+        if "masks" not in clustering.output:
+            raise ValueError("the UH-net needs a clustering network with a mask head (hdc)")
+        clustering.trainable = False
+        masks = clustering(inputs, training=False)["masks"]
+        x = layers.Concatenate(name="log_mel_and_masks")([x, masks])
+    x = {"double": _double_unet, "strided": _strided_unet}[config.style](x, config)
+    name = "unet" if clustering is None else "uhnet"
+    return keras.Model(inputs, layers.Activation("sigmoid", dtype="float32", name="mask")(x), name=name)
+
+
+def vocals_mask(model, log_mel):
+    """The vocals' mask of a network with a mask output.
+
+    Args:
+        model: an `hdc`, `unet` or `uhnet`.
+        log_mel: [batch, time, mel] in dB.
+
+    Returns:
+        float32 [batch, time, mel] between 0 and 1.
+    """
+    outputs = model(log_mel, training=False)
+    return (outputs["masks"] if isinstance(outputs, dict) else outputs)[..., 0]
+
+
+def _normalised_input(mean, std):
+    inputs = keras.Input((CHUNK_FRAMES, len(mean)), name="log_mel")
+    normalise = layers.Normalization(
+        axis=-1, mean=list(mean), variance=[value**2 for value in std], name="normalise"
+    )
+    return inputs, normalise(inputs)
+
+
+def _double_unet(x, config):
+    """Ronneberger's U-net at the original code's widths (its defects mended:
+    four real poolings, and skips of equal size, which Keras asserts)."""
+    f = config.filters
+    skips = []
+    for level, filters in enumerate((f, 2 * f, 4 * f, 8 * f, 8 * f)):
+        if level:
+            x = layers.MaxPooling2D(2)(x)
+        if level >= 3:
+            x = layers.Dropout(config.dropout)(x)
+        x = _double_convolution(x, filters, f"down{level}")
+        skips.append(x)
+    x = skips.pop()
+    for level, filters in zip((3, 2, 1, 0), (4 * f, 2 * f, f, f)):
+        x = layers.Conv2DTranspose(x.shape[-1], 2, strides=2, name=f"up{level}")(x)
+        x = layers.Concatenate()([skips.pop(), x])
+        x = _double_convolution(x, filters, f"up{level}")
+    return layers.Conv2D(1, 1, name="logits")(x)
+
+
+def _strided_unet(x, config):
+    """Jansson's U-net with four levels: one 5x5 convolution a level, pooling
+    and upsampling by stride 2, dropout in the two deepest upsamplings."""
+    f = config.filters
+    skips = [_convolution(x, f, 5, "down0", slope=0.2)]
+    for level, filters in enumerate((2 * f, 4 * f, 8 * f, 8 * f), start=1):
+        skips.append(_convolution(skips[-1], filters, 5, f"down{level}", strides=2, slope=0.2))
+    x = skips.pop()
+    for level, filters in zip((3, 2, 1, 0), (8 * f, 4 * f, 2 * f, f)):
+        x = layers.Conv2DTranspose(
+            filters, 5, strides=2, padding="same", use_bias=False, name=f"up{level}"
+        )(x)
+        x = layers.ReLU()(layers.BatchNormalization(name=f"up{level}_norm")(x))
+        if level >= 2:
+            x = layers.Dropout(config.dropout)(x)
+        x = layers.Concatenate()([skips.pop(), x])
+    return layers.Conv2D(1, 5, padding="same", name="logits")(x)
+
+
+def _double_convolution(x, filters, name):
+    return _convolution(_convolution(x, filters, 3, f"{name}_a"), filters, 3, f"{name}_b")
+
+
+def _convolution(x, filters, size, name, strides=1, slope=0.0):
+    x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    return layers.LeakyReLU(slope)(x)
+
+
+def copy_weights(source, target):
+    """Start a network from a trained one with the same layer names.
+
+    A convolution that has more input channels in the target keeps the
+    source's kernel for the first ones and starts at 0 for the others, so
+    that a UH-net starts out as the U-net that it was made from.
+
+    Args:
+        source: trained `keras.Model`.
+        target: `keras.Model` whose weights are replaced.
+
+    Returns:
+        names of the layers that were copied.
+    """
+    trained = {layer.name: layer for layer in source.layers if layer.weights}
+    copied = []
+    for layer in target.layers:
+        twin = trained.get(layer.name)
+        if twin is None or isinstance(layer, keras.Model):
+            continue
+        for mine, theirs in zip(layer.weights, twin.weights):
+            value = ops.convert_to_numpy(theirs)
+            if mine.shape != theirs.shape:
+                padding = [(0, a - b) for a, b in zip(mine.shape, theirs.shape)]
+                value = np.pad(value, padding)
+            mine.assign(value)
+        copied.append(layer.name)
+    return copied
+
+
+def without_cudnn(model):
+    """Make the GRUs of a network, nested ones too, trace portable operations.
+
+    Args:
+        model: a `keras.Model` of this module; changed in place.
+
+    Returns:
+        the model.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            without_cudnn(layer)
+        elif isinstance(layer, layers.Bidirectional):
+            layer.forward_layer.use_cudnn = False
+            layer.backward_layer.use_cudnn = False
+    return model

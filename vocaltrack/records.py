@@ -1,0 +1,145 @@
+"""TFRecord shards of mel chunks, and the manifest that describes them.
+
+One record is one chunk: the log-mels of the mixture, the vocals and the
+accompaniment as float16 dB, from which every target is computed on reading.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from vocaltrack.config import FeatureConfig, read_json
+from vocaltrack.errors import UserError
+from vocaltrack.files import write_atomically
+
+SCHEMA = 1
+STREAMS = ("mixture", "vocals", "accompaniment")
+MANIFEST = "manifest.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a folder of records holds.
+
+    Attributes:
+        features: the `FeatureConfig` that the chunks were made with.
+        mean, std: per mel band in dB, over training chunks; they become the
+            input normalisation of every model trained on these records.
+        shards: dict from split to [{"file", "records", "bytes"}, ...].
+        songs: dict from split to the keys of the songs in it.
+        counts: dict from split to the number of chunks of each kind.
+        seed: the seed of the preparation.
+        schema: version of the record's layout.
+    """
+
+    features: FeatureConfig
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    shards: dict
+    songs: dict
+    counts: dict
+    seed: int
+    schema: int = SCHEMA
+
+    def save(self, folder):
+        """Write manifest.json into the folder of the records."""
+        text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
+        write_atomically(
+            Path(folder) / MANIFEST, lambda p: Path(p).write_text(text, encoding="utf-8")
+        )
+
+    @classmethod
+    def load(cls, folder):
+        """Read a folder's manifest and check that its shards are whole.
+
+        Raises:
+            UserError: no manifest, another schema, or a shard that is
+                missing or of the wrong size.
+        """
+        folder = Path(folder)
+        if not (folder / MANIFEST).exists():
+            raise UserError(f"{folder} holds no {MANIFEST}; make the records with prepare_data.py")
+        content = read_json(folder / MANIFEST, "the manifest")
+        if content.get("schema") != SCHEMA:
+            raise UserError(
+                f"{folder} holds records of schema {content.get('schema')}, this version reads "
+                f"schema {SCHEMA}; make them again with prepare_data.py"
+            )
+        try:
+            content["features"] = FeatureConfig.from_dict(content["features"])
+            manifest = cls(**content)
+        except (KeyError, TypeError) as error:
+            raise UserError(f"{folder / MANIFEST} is damaged ({error}); prepare again") from error
+        for shard in sum(manifest.shards.values(), []):
+            path = folder / shard["file"]
+            if not path.exists():
+                raise UserError(f"{path} is missing; run prepare_data.py again to restore it")
+            if path.stat().st_size != shard["bytes"]:
+                raise UserError(
+                    f"{path} has {path.stat().st_size} bytes instead of {shard['bytes']}; "
+                    "delete it and run prepare_data.py again to restore it"
+                )
+        return manifest
+
+    def paths(self, folder, split):
+        """The shard files of a split.
+
+        Raises:
+            UserError: the records hold no such split.
+        """
+        if not self.shards.get(split):
+            raise UserError(f"{folder} holds no {split} records")
+        return [str(Path(folder) / shard["file"]) for shard in self.shards[split]]
+
+    def records(self, split):
+        """Number of chunks in a split."""
+        return sum(shard["records"] for shard in self.shards[split])
+
+
+def encode_chunk(streams, kind):
+    """Serialise a chunk.
+
+    Args:
+        streams: float array [3, chunk_frames, n_mels] in dB, in the order of
+            `STREAMS`.
+        kind: how the mixture was made.
+
+    Returns:
+        bytes of a `tf.train.Example`.
+    """
+    import tensorflow as tf
+
+    def of_bytes(value):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+    feature = {
+        name: of_bytes(np.ascontiguousarray(stream, "<f2").tobytes())
+        for name, stream in zip(STREAMS, streams)
+    }
+    feature["kind"] = of_bytes(kind.encode())
+    example = tf.train.Example(features=tf.train.Features(feature=feature))
+    return example.SerializeToString(deterministic=True)
+
+
+def parse_chunks(serialized, config):
+    """Decode a batch of records, in the graph.
+
+    Args:
+        serialized: string tensor [batch].
+        config: `FeatureConfig`.
+
+    Returns:
+        dict from the names in `STREAMS` to float32
+        [batch, chunk_frames, n_mels] in dB.
+    """
+    import tensorflow as tf
+
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in STREAMS}
+    parsed = tf.io.parse_example(serialized, spec)
+    shape = [-1, config.chunk_frames, config.n_mels]
+    return {
+        name: tf.reshape(tf.cast(tf.io.decode_raw(parsed[name], tf.float16), tf.float32), shape)
+        for name in STREAMS
+    }

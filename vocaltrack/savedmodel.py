@@ -1,0 +1,149 @@
+"""Trained networks as SavedModels, and back.
+
+The contract (README, "The SavedModels") has a version, and travels with the
+feature settings in `assets/contract.json`.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+from vocaltrack import __version__
+from vocaltrack.chunks import song_mask
+from vocaltrack.config import FeatureConfig
+from vocaltrack.contract import CONTRACT_ASSET, CONTRACT_VERSION, read_contract
+from vocaltrack.errors import UserError, one_line
+from vocaltrack.features import inverse_stft, log_mel, stft
+from vocaltrack.files import replace_folder
+from vocaltrack.masks import apply_mask
+from vocaltrack.models import vocals_mask, without_cudnn
+
+
+def separate_waveform(waveform, predict, config):
+    """Separate waveforms with the mixture's phase.
+
+    Args:
+        waveform: float32 [batch, samples] at `config.sample_rate`.
+        predict: maps log-mel chunks [n, chunk_frames, n_mels] to the vocals'
+            masks of that shape.
+        config: `FeatureConfig`.
+
+    Returns:
+        (vocals, accompaniment), float32 [batch, samples]; they sum to the
+        waveform.
+    """
+
+    def separate_one(mixture):
+        spectrum = stft(mixture, config)
+        mask = song_mask(log_mel(spectrum, config), predict, config)
+        return inverse_stft(apply_mask(spectrum, mask, config), tf.shape(mixture)[0], config)
+
+    vocals = tf.map_fn(separate_one, waveform, parallel_iterations=1)
+    return vocals, waveform - vocals
+
+
+class _Served(tf.Module):
+    """The traced functions of one network."""
+
+    def __init__(self, model, config, contract_file):
+        super().__init__()
+        self.model = without_cudnn(model)
+        self.contract = tf.saved_model.Asset(str(contract_file))
+        chunk = tf.TensorSpec([None, config.chunk_frames, config.n_mels], tf.float32, "log_mel")
+        waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
+        self.endpoints = {}
+        if model.name != "dc":
+
+            @tf.function(input_signature=[waveform])
+            def serving_default(waveform):
+                vocals, rest = separate_waveform(
+                    waveform, lambda chunks: vocals_mask(model, chunks), config
+                )
+                return {"vocals": vocals, "accompaniment": rest}
+
+            @tf.function(input_signature=[chunk])
+            def masks(log_mel):
+                mask = vocals_mask(model, log_mel)
+                return {"vocals_mask": mask, "accompaniment_mask": 1.0 - mask}
+
+            self.endpoints.update(serving_default=serving_default, masks=masks)
+        if model.name in ("dc", "hdc"):
+
+            @tf.function(input_signature=[chunk])
+            def embeddings(log_mel):
+                return {"embeddings": model(log_mel, training=False)["embeddings"]}
+
+            self.endpoints["embeddings"] = embeddings
+
+
+def export(model, config, folder):
+    """Write a network as a SavedModel, replacing one that is there.
+
+    Args:
+        model: `keras.Model` named dc, hdc, unet or uhnet.
+        config: `FeatureConfig` that it was trained with.
+        folder: target folder.
+    """
+    contract = {
+        "contract": CONTRACT_VERSION,
+        "model": model.name,
+        "features": config.to_dict(),
+        "vocaltrack": __version__,
+        "tensorflow": tf.__version__,
+    }
+
+    def fill(temporary):
+        contract_file = Path(temporary) / Path(CONTRACT_ASSET).name
+        contract_file.write_text(json.dumps(contract, indent=1))
+        served = _Served(model, config, contract_file)
+        tf.saved_model.save(served, str(temporary), signatures=served.endpoints)
+        contract_file.unlink()
+
+    replace_folder(folder, fill)
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedModel:
+    """A loaded SavedModel.
+
+    Attributes:
+        name: dc, hdc, unet or uhnet.
+        features: `FeatureConfig`.
+        masks: maps log-mel chunks [n, chunk_frames, n_mels] to the vocals'
+            masks of that shape; None for dc.
+        embeddings: maps chunks to [n, chunk_frames, n_mels, D]; None for
+            unet and uhnet.
+    """
+
+    name: str
+    features: FeatureConfig
+    masks: object
+    embeddings: object
+
+
+def load(folder):
+    """Load a SavedModel that `export` wrote.
+
+    Raises:
+        UserError: the folder holds none, or one of another contract.
+    """
+    contract = read_contract(folder)
+    try:
+        loaded = tf.saved_model.load(str(folder))
+    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+        raise UserError(f"{folder} is no whole SavedModel: {one_line(error)}") from error
+
+    def endpoint(signature, output):
+        if signature not in loaded.signatures:
+            return None
+        function = loaded.signatures[signature]
+        return lambda chunks: function(log_mel=chunks)[output]
+
+    return ServedModel(
+        name=contract["model"],
+        features=FeatureConfig.from_dict(contract["features"]),
+        masks=endpoint("masks", "vocals_mask"),
+        embeddings=endpoint("embeddings", "embeddings"),
+    )

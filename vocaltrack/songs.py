@@ -1,0 +1,150 @@
+"""What a dataset is made of: songs, their stems, and who sings them."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from vocaltrack.audio import read_audio, resample
+from vocaltrack.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+STEM_NAMES = ("vocals", "accompaniment")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One recording that takes part in a stem.
+
+    Attributes:
+        path: the audio file.
+        channel: the channel to take; None for the mean of all.
+        stem_id: the stem inside a Native Instruments .stem.mp4 (MUSDB18);
+            None for ordinary files.
+    """
+
+    path: Path
+    channel: int | None = None
+    stem_id: int | None = None
+
+    def load(self, sample_rate):
+        """The recording as mono float32 [samples] at `sample_rate` Hz."""
+        if self.stem_id is None:
+            audio, rate = read_audio(self.path)
+        else:
+            audio, rate = _read_stem(self.path, self.stem_id)
+        if self.channel is None:
+            mono = audio.mean(axis=1)
+        elif self.channel < audio.shape[1]:
+            mono = audio[:, self.channel]
+        else:
+            raise UserError(f"{self.path} has no channel {self.channel + 1}; is it a stereo file?")
+        return resample(np.ascontiguousarray(mono), rate, sample_rate)
+
+
+def _read_stem(path, stem_id):
+    import stempeg
+
+    try:
+        audio, rate = stempeg.read_stems(str(path), stem_id=stem_id)
+    except Exception as error:
+        raise UserError(
+            f"{path} cannot be read: {error}; .stem.mp4 files need ffmpeg on the PATH "
+            "(or use MUSDB18-HQ, whose files are wav)"
+        ) from error
+    return audio.astype(np.float32).reshape(len(audio), -1), int(rate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A stretch of a song with its stems; the sources of a stem are summed."""
+
+    vocals: tuple[Source, ...] = ()
+    accompaniment: tuple[Source, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Song:
+    """A song of a dataset.
+
+    Attributes:
+        name: unique within the dataset.
+        dataset: name of the dataset, e.g. "MIR-1K".
+        singer: who sings; songs of one singer never cross the splits.
+        split: "train", "valid" or "test".
+        clips: the song's recordings in order; mostly one.
+    """
+
+    name: str
+    dataset: str
+    singer: str
+    split: str
+    clips: tuple[Clip, ...]
+
+    @property
+    def key(self):
+        """Name that is unique across datasets."""
+        return f"{self.dataset}/{self.name}"
+
+    @property
+    def stems(self):
+        """The stems that this song has, of `STEM_NAMES`."""
+        return tuple(name for name in STEM_NAMES if all(getattr(c, name) for c in self.clips))
+
+    def load(self, stem, sample_rate):
+        """One stem of the whole song.
+
+        Args:
+            stem: "vocals" or "accompaniment".
+            sample_rate: Hz.
+
+        Returns:
+            float32 [samples]; clips follow each other, and where the stems
+            of a clip differ in length the shorter is padded with silence.
+        """
+        parts = []
+        for clip in self.clips:
+            stems = {name: [s.load(sample_rate) for s in getattr(clip, name)] for name in self.stems}
+            samples = max(len(audio) for sources in stems.values() for audio in sources)
+            total = np.zeros(samples, np.float32)
+            for audio in stems[stem]:
+                total[: len(audio)] += audio
+            parts.append(total)
+        return np.concatenate(parts)
+
+
+def check_splits(songs):
+    """Refuse songs or singers that stand in more than one split.
+
+    Raises:
+        UserError: names the first song or singer that crosses.
+    """
+    seen = {}
+    for song in songs:
+        for what, name in (("song", song.key), ("singer", f"{song.dataset}/{song.singer}")):
+            split = seen.setdefault((what, name), song.split)
+            if split != song.split:
+                raise UserError(
+                    f"{what} {name} is in the splits {split} and {song.split}; "
+                    "a song and a singer belong to one split"
+                )
+
+
+def assign_splits(singers, fractions, seed):
+    """Deal singers out to train, valid and test.
+
+    Args:
+        singers: names, in any order; repeated names count once.
+        fractions: shares of (valid, test); the rest is train.
+        seed: the same seed gives the same splits.
+
+    Returns:
+        dict from singer to split.
+    """
+    names = sorted(set(singers))
+    order = np.random.default_rng(seed).permutation(len(names))
+    valid = round(len(names) * fractions[0])
+    test = round(len(names) * fractions[1])
+    splits = ["valid"] * valid + ["test"] * test
+    splits += ["train"] * (len(names) - len(splits))
+    return {names[index]: split for index, split in zip(order, splits)}

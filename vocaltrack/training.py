@@ -1,0 +1,252 @@
+"""Training runs: compile, callbacks, resume. A run is a folder.
+
+    run.json       every setting, features and input normalisation
+    best.keras     the weights of the best validation loss
+    log.csv        losses and learning rate of each epoch
+    backup/        the newest state, for going on after a kill
+    tensorboard/   losses, learning rate, pictures and audio
+"""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+
+from vocaltrack.config import FeatureConfig, read_json
+from vocaltrack.errors import UserError
+from vocaltrack.files import write_atomically
+from vocaltrack.losses import DeepClusteringLoss
+from vocaltrack.models import build_clustering, build_unet, copy_weights
+from vocaltrack.pipeline import batches, clustering_examples, mask_examples
+from vocaltrack.previews import MaskPreviews
+from vocaltrack.records import Manifest
+
+WARMUP_STEPS = 200
+GRADIENT_NORM = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained (paper, section V-A, where not said otherwise).
+
+    Attributes:
+        model: "dc", "hdc", "unet" or "uhnet".
+        optimizer: "rmsprop" (paper) or "adam".
+        learning_rate: at the start, or after the warm-up of the cosine.
+        decay: "plateau" halves the rate when the validation loss has not
+            fallen for three epochs; "cosine" warms up over 200 steps and
+            falls to zero at the last epoch.
+        batch_size: chunks a step.
+        epochs: epochs in all, those of an interrupted run included.
+        steps_per_epoch: steps between two validations.
+        patience: epochs without a better validation loss until it stops.
+        embedding_weight: share of the clustering loss in the joint loss of
+            hdc; the mask loss has the rest (alpha in Luo et al. 2017).
+        target_columns: columns of the clustering target, 2, or 1 for the
+            paper's form; see `DeepClusteringLoss`.
+        power_exponent: exponent of the mixture's mel power that weighs the
+            mask loss; 0 is the paper's plain BCE.
+        seed: of the weights, the dropout and the shuffling.
+    """
+
+    model: str
+    optimizer: str = "rmsprop"
+    learning_rate: float = 1e-3
+    decay: str = "plateau"
+    batch_size: int = 32
+    epochs: int = 50
+    steps_per_epoch: int = 250
+    patience: int = 10
+    embedding_weight: float = 0.5
+    target_columns: int = 2
+    power_exponent: float = 0.25
+    seed: int = 0
+
+
+def train(config, network, records, run, clustering_run=None, initial_run=None, verbose="auto"):
+    """Train a network, or go on with a run that was interrupted.
+
+    Args:
+        config: `TrainingConfig`.
+        network: `ClusteringConfig` or `UnetConfig`.
+        records: folder of the records.
+        run: folder of the run; made when absent.
+        clustering_run: run of the `hdc` whose masks a uhnet takes.
+        initial_run: run whose best weights this one starts from.
+        verbose: of `keras.Model.fit`.
+
+    Returns:
+        the `keras.callbacks.History` of this call.
+
+    Raises:
+        UserError: the records or the runs do not fit together, or the run's
+            folder holds a run with other settings.
+    """
+    run = Path(run)
+    manifest = Manifest.load(records)
+    keras.utils.set_random_seed(config.seed)
+    model = _build(config, network, manifest, clustering_run, initial_run)
+    _claim(run, config, network, manifest)
+    _compile(model, config)
+    train_set, valid_set = _datasets(config, manifest, records, _epochs_done(run))
+    return model.fit(
+        train_set,
+        validation_data=valid_set,
+        epochs=config.epochs,
+        steps_per_epoch=config.steps_per_epoch,
+        callbacks=_callbacks(run, config, manifest, records),
+        shuffle=False,
+        verbose=verbose,
+    )
+
+
+def load_run(run):
+    """A run's best network and what describes it.
+
+    Args:
+        run: folder of the run.
+
+    Returns:
+        (model, description): `keras.Model` and the content of run.json with
+        "features" as `FeatureConfig`.
+
+    Raises:
+        UserError: the folder holds no trained network.
+    """
+    run = Path(run)
+    if not (run / "best.keras").exists():
+        raise UserError(f"{run} holds no best.keras; train a model there first")
+    description = read_json(run / "run.json", "the run")
+    description["features"] = FeatureConfig.from_dict(description["features"])
+    try:
+        model = keras.models.load_model(run / "best.keras", compile=False)
+    except (ValueError, OSError, TypeError) as error:
+        raise UserError(f"{run / 'best.keras'} cannot be loaded: {error}") from error
+    return model, description
+
+
+def _build(config, network, manifest, clustering_run, initial_run):
+    if config.model in ("dc", "hdc"):
+        model = build_clustering(network, manifest.mean, manifest.std, config.model == "hdc")
+    else:
+        clustering = None
+        if config.model == "uhnet":
+            if clustering_run is None:
+                raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
+            clustering = _load_other(clustering_run, manifest, ("hdc",))
+        model = build_unet(network, manifest.mean, manifest.std, clustering)
+    if initial_run is not None:
+        source = _load_other(initial_run, manifest, _sources(config.model))
+        try:
+            copy_weights(source, model)
+        except ValueError as error:
+            raise UserError(f"{initial_run} is of another size than this network") from error
+    return model
+
+
+def _sources(model):
+    """The models that a model can start from."""
+    return {"hdc": ("dc", "hdc"), "uhnet": ("unet", "uhnet")}.get(model, (model,))
+
+
+def _load_other(run, manifest, wanted):
+    model, description = load_run(run)
+    name = description["training"]["model"]
+    if name not in wanted:
+        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
+    manifest.features.check_same(description["features"], "the records", str(run))
+    return model
+
+
+def _claim(run, config, network, manifest):
+    """Write run.json, or refuse a folder that holds a run with other settings."""
+    settings = {
+        "training": dataclasses.asdict(config),
+        "network": dataclasses.asdict(network),
+        "features": manifest.features.to_dict(),
+        "mean": list(manifest.mean),
+        "std": list(manifest.std),
+        "songs": manifest.songs,
+    }
+    path = run / "run.json"
+    if path.exists():
+        old = read_json(path, "the run")
+        for part in ("training", "network", "features"):
+            for name, value in settings[part].items():
+                if name != "epochs" and old[part].get(name) != value:
+                    raise UserError(
+                        f"{run} was trained with {name}={old[part].get(name)}, not {value}; "
+                        "give the same settings or another folder"
+                    )
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{run} cannot be made: {error}") from error
+    text = json.dumps(settings, indent=1, ensure_ascii=False)
+    write_atomically(path, lambda p: Path(p).write_text(text, encoding="utf-8"))
+
+
+def _compile(model, config):
+    rate = config.learning_rate
+    if config.decay == "cosine":
+        steps = config.epochs * config.steps_per_epoch
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, max(1, steps - WARMUP_STEPS), warmup_target=rate, warmup_steps=WARMUP_STEPS
+        )
+    optimizers = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
+    mask_loss = keras.losses.BinaryCrossentropy()
+    if config.model in ("unet", "uhnet"):
+        loss, weights = mask_loss, None
+    else:
+        loss = {"embeddings": DeepClusteringLoss(config.target_columns)}
+        weights = {"embeddings": 1.0}
+        if config.model == "hdc":
+            loss["masks"] = mask_loss
+            share = config.embedding_weight
+            weights = {"embeddings": share, "masks": 1.0 - share}
+    optimizer = optimizers[config.optimizer](rate, clipnorm=GRADIENT_NORM)
+    model.compile(optimizer, loss=loss, loss_weights=weights)
+
+
+def _datasets(config, manifest, records, epochs_done):
+    def examples(split, seed):
+        dataset = batches(manifest, records, split, config.batch_size, seed)
+        if config.model in ("unet", "uhnet"):
+            return mask_examples(dataset, manifest.features, config.power_exponent)
+        with_masks = config.model == "hdc"
+        return clustering_examples(dataset, manifest.features, config.power_exponent, with_masks)
+
+    return examples("train", config.seed + epochs_done), examples("valid", None)
+
+
+def _callbacks(run, config, manifest, records):
+    best = min(_column(run, "val_loss"), default=None)
+    callbacks = [
+        keras.callbacks.BackupAndRestore(run / "backup", delete_checkpoint=False),
+        keras.callbacks.ModelCheckpoint(
+            run / "best.keras", save_best_only=True, initial_value_threshold=best
+        ),
+        keras.callbacks.CSVLogger(run / "log.csv", append=True),
+        keras.callbacks.TensorBoard(run / "tensorboard"),
+        MaskPreviews(run / "tensorboard", manifest, records),
+        keras.callbacks.EarlyStopping(patience=config.patience),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if config.decay == "plateau":
+        callbacks.insert(0, keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3))
+    return callbacks
+
+
+def _column(run, name):
+    """A column of the run's log; empty before the first epoch."""
+    path = run / "log.csv"
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+def _epochs_done(run):
+    return len(_column(run, "val_loss"))
