@@ -9,6 +9,8 @@ import soxr
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 
+WRITE_BLOCK = 65536
+
 
 def read_audio(path):
     """Read a whole audio file.
@@ -33,7 +35,7 @@ def read_audio(path):
         raise UserError(f"{path} is an empty file; give an audio file")
     try:
         audio, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, TypeError) as error:
         raise UserError(
             f"{path} cannot be read as audio ({one_line(error)}); "
             "give a wav, flac, ogg, opus or mp3 file"
@@ -67,7 +69,7 @@ def check_writable_format(path, subtype=None):
     path = Path(path)
     ending = path.suffix[1:].upper()
     kind = {"OPUS": "OGG", "AIF": "AIFF"}.get(ending, ending)
-    if kind not in soundfile.available_formats():
+    if kind == "RAW" or kind not in soundfile.available_formats():
         raise UserError(f"{path}: no audio format ends in {path.suffix!r}; use .wav, .flac or .ogg")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the file to write")
@@ -96,8 +98,13 @@ def write_audio(path, audio, sample_rate, subtype=None):
     """
     kind, subtype = check_writable_format(path, subtype)
 
+    channels = 1 if audio.ndim == 1 else audio.shape[1]
+
     def write(temporary):
-        soundfile.write(temporary, audio, sample_rate, format=kind, subtype=subtype)
+        # In blocks: libsndfile's Ogg encoder overflows its stack on long writes.
+        with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, None, kind) as file:
+            for start in range(0, len(audio), WRITE_BLOCK):
+                file.write(audio[start : start + WRITE_BLOCK])
 
     write_atomically(path, write)
 

@@ -1,8 +1,11 @@
 """Masks from embeddings: k-means over the bins of a whole song."""
 
+import warnings
+
 import numpy as np
 import tensorflow as tf
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from vocaltrack.chunks import GROUP, song_mask, split_chunks
 from vocaltrack.features import mel_centres
@@ -11,7 +14,7 @@ LOW_HZ = 200.0
 SILENCE_DB = 50.0
 FIT_CHUNKS = 64
 FIT_BINS = 100_000
-SAME_SOURCE_COSINE = 0.5
+SAME_SOURCE_COSINE = 0.86
 
 
 def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
@@ -23,7 +26,7 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
     over it is at least one half, and the higher one is taken. Without it, the
     cluster with the larger share of the bins below 200 Hz is the
     accompaniment (Luo et al. 2017, section 2.3), and a song whose two
-    centres point the same way (cosine above 0.5) is all accompaniment.
+    centres point the same way (cosine above 0.86) is all accompaniment.
 
     Args:
         log_mel: float32 [frames, n_mels] in dB.
@@ -43,7 +46,9 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
     if sample is None:
         return np.zeros(log_mel.shape, np.float32)
     vectors, head_values, low = sample
-    kmeans = KMeans(2, n_init=4, random_state=seed).fit(vectors)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # all embeddings are the same
+        kmeans = KMeans(2, n_init=4, random_state=seed).fit(vectors)
     if head is None:
         vocal = _vocal_cluster_by_bass(kmeans, low)
     else:
@@ -73,7 +78,7 @@ def _fitting_sample(log_mel, embed, head, config, seed):
         chunks = chunks[np.linspace(0, len(chunks) - 1, FIT_CHUNKS).astype(int)]
     loudest = float(np.max(log_mel))
     floor = 10.0 * np.log10(config.power_floor)
-    sounds = chunks > max(loudest - SILENCE_DB, floor)
+    sounds = chunks > max(loudest - SILENCE_DB, floor + 0.05)  # the floor is rounded to float32
     if sounds.sum() < 2:
         return None
     groups = [chunks[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
@@ -90,7 +95,8 @@ def _fitting_sample(log_mel, embed, head, config, seed):
 
 
 def _vocal_cluster_by_head(kmeans, head_values):
-    means = [head_values[kmeans.labels_ == label].mean() for label in (0, 1)]
+    counts = np.bincount(kmeans.labels_, minlength=2)
+    means = np.bincount(kmeans.labels_, head_values, minlength=2) / np.maximum(counts, 1)
     return int(np.argmax(means)) if max(means) >= 0.5 else None
 
 

@@ -3,8 +3,11 @@
 Nothing is decoded here; a reader only looks at names.
 """
 
+import importlib.util
 import re
 from pathlib import Path
+
+import yaml
 
 from vocaltrack.config import read_json
 from vocaltrack.errors import UserError
@@ -95,43 +98,53 @@ def read_dsd100(root):
 
 
 def read_musdb(root):
-    """MUSDB18 (.stem.mp4) or MUSDB18-HQ (wav), told apart by what is there.
+    """MUSDB18 (`{train,test}/<song>.stem.mp4`) or MUSDB18-HQ
+    (`{train,test}/<song>/{vocals,bass,drums,other}.wav`).
 
-    Uses the `musdb` package and its split of the train folder into train
-    and valid; songs of one artist follow the artist's first song.
+    The songs for validation are those that the `musdb` package names; songs
+    of an artist who is held out are left out of the training.
 
     Raises:
         UserError: the folder does not look like either.
     """
-    import musdb
-
     root = _folder(root)
-    is_wav = not any(root.glob("*/*.stem.mp4"))
+    validation = _musdb_validation_songs()
     songs = []
-    for subset, split in (("train", "train"), ("train", "valid"), ("test", None)):
-        if not (root / subset).is_dir():
-            raise UserError(f"{root} holds no folder {subset!r}, as MUSDB18 does")
-        database = musdb.DB(root=str(root), subsets=subset, split=split, is_wav=is_wav)
-        for track in database.tracks:
-            stems = {name: _musdb_source(source) for name, source in track.sources.items()}
-            backing = tuple(stems[name] for name in ("bass", "drums", "other"))
+    for subset in ("train", "test"):
+        stems_of = {p.name.removesuffix(".stem.mp4"): p for p in root.glob(f"{subset}/*.stem.mp4")}
+        stems_of |= {folder.name: folder for folder in _subfolders(root / subset)}
+        for name, path in sorted(stems_of.items()):
+            vocals, *backing = _musdb_sources(path)
             songs.append(
                 Song(
-                    name=track.name,
+                    name=name,
                     dataset="MUSDB18",
-                    singer=track.name.split(" - ")[0],
-                    split=split or "test",
-                    clips=(Clip((stems["vocals"],), backing),),
+                    singer=name.split(" - ")[0],
+                    split="valid" if subset == "train" and name in validation else subset,
+                    clips=(Clip((vocals,), tuple(backing)),),
                 )
             )
     if not songs:
-        raise UserError(f"{root} holds no MUSDB18 songs")
+        raise UserError(f"{root} holds no MUSDB18 songs (train/<song>.stem.mp4 or train/<song>/)")
     return _keep_artists_together(songs)
 
 
-def _musdb_source(source):
-    path = Path(source.path)
-    return Source(path, stem_id=source.stem_id if path.suffix == ".mp4" else None)
+def _musdb_validation_songs():
+    # Importing musdb needs ffmpeg, its list of songs does not.
+    package = importlib.util.find_spec("musdb").submodule_search_locations[0]
+    config = yaml.safe_load((Path(package) / "configs" / "mus.yaml").read_text())
+    return set(config["validation_tracks"])
+
+
+def _musdb_sources(path):
+    """The sources of vocals, drums, bass and other of one song."""
+    if path.is_file():
+        return [Source(path, stem_id=number) for number in (4, 1, 2, 3)]
+    paths = [path / f"{name}.wav" for name in ("vocals", "drums", "bass", "other")]
+    absent = [p.name for p in paths if not p.exists()]
+    if absent:
+        raise UserError(f"{path} lacks {', '.join(absent)}")
+    return [Source(p) for p in paths]
 
 
 def _keep_artists_together(songs):

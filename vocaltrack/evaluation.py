@@ -81,9 +81,9 @@ def score_song(vocals, accompaniment, separators, features):
         mask metrics compare mel masks; for the mixture, a mask of ones.
     """
     mixture = vocals + accompaniment
-    target = _oracle_mask(vocals, accompaniment, features)
+    target = oracle_mask(vocals, accompaniment, features)
     masks = {"mixture": np.ones_like(target), "oracle": target}
-    estimates = {"mixture": mixture, "oracle": _gain(mixture, target, features)}
+    estimates = {"mixture": mixture, "oracle": oracle_vocals(mixture, target, features)}
     for label, separator in separators.items():
         separation = separator.separate(mixture, features.sample_rate)
         estimates[label], masks[label] = separation.vocals, separation.mask
@@ -109,12 +109,22 @@ def _common_features(separators):
     return first.features
 
 
-def _oracle_mask(vocals, accompaniment, features):
+def oracle_mask(vocals, accompaniment, features):
+    """The proportion mask of the true stems.
+
+    Args:
+        vocals, accompaniment: float32 [samples].
+        features: `FeatureConfig`.
+
+    Returns:
+        float32 [frames, n_mels].
+    """
     stems = [waveform_to_log_mel(tf.constant(stem), features) for stem in (vocals, accompaniment)]
     return proportion_mask(*stems, features).numpy()
 
 
-def _gain(mixture, mask, features):
+def oracle_vocals(mixture, mask, features):
+    """What a mel mask [frames, n_mels] lets through of a mixture [samples]."""
     spectrum = stft(tf.constant(mixture), features)
     return inverse_stft(apply_mask(spectrum, mask, features), len(mixture), features).numpy()
 

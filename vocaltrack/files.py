@@ -42,6 +42,9 @@ def replace_folder(path, fill):
     Args:
         path: the target folder; an existing one is replaced only on success.
         fill: called with the temporary folder's path.
+
+    Raises:
+        UserError: the folder cannot be written there.
     """
     path = Path(path)
     try:
@@ -55,6 +58,8 @@ def replace_folder(path, fill):
         if path.exists():
             shutil.rmtree(path)
         os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

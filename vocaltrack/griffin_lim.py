@@ -3,6 +3,9 @@
 import librosa
 import numpy as np
 
+from vocaltrack.features import mel_filterbank
+from vocaltrack.masks import mel_to_linear
+
 ITERATIONS = 32
 
 
@@ -33,16 +36,20 @@ def griffin_lim(spectrum, samples, config, seed=0):
 
 
 def mel_power_to_audio(power, config):
-    """Mel power to audio by least squares and Griffin-Lim (paper, III-C).
+    """Mel power to audio, for listening only.
+
+    Each band's power is spread evenly over the bins of its triangle; the
+    paper's code inverts the mel matrix by `pinv`, whose result can be
+    negative, since the matrix has not full rank.
 
     Args:
         power: float32 [frames, n_mels].
         config: `FeatureConfig`.
 
     Returns:
-        float32 [samples], at most full scale.
+        float32 [frames * hop_length], at most full scale.
     """
-    audio = librosa.feature.inverse.mel_to_audio(
-        power.T, sr=config.sample_rate, n_fft=config.n_fft, hop_length=config.hop_length, n_iter=ITERATIONS
-    )
-    return (audio / max(1.0, np.max(np.abs(audio)))).astype(np.float32)
+    widths = mel_filterbank(config).sum(axis=1)
+    linear = (power / np.maximum(widths, 1e-9)) @ mel_to_linear(config)
+    audio = griffin_lim(np.sqrt(linear), len(power) * config.hop_length, config)
+    return audio / max(1.0, np.max(np.abs(audio)))

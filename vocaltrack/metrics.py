@@ -1,7 +1,24 @@
 """Scores of separated audio and of masks."""
 
-import museval
+import importlib.util
+from pathlib import Path
+
 import numpy as np
+
+
+def _import_museval_metrics():
+    """`museval.metrics` alone: importing museval as a whole needs ffmpeg,
+    which stempeg insists on, and its BSS Eval does not."""
+    package = importlib.util.find_spec("museval").submodule_search_locations[0]
+    spec = importlib.util.spec_from_file_location(
+        "vocaltrack.museval_metrics", Path(package) / "metrics.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+museval_metrics = _import_museval_metrics()
 
 
 def si_sdr(reference, estimate):
@@ -34,12 +51,15 @@ def bss_eval(references, estimates, sample_rate):
     Returns:
         dict from "SDR", "SIR", "ISR", "SAR" to the vocals' median over
         frames in dB. Frames in which a reference or an estimate is silent
-        are NaN in museval and are left out.
+        are NaN in museval and are left out; where one is silent throughout,
+        which museval refuses, all four are NaN.
     """
-    sdr, isr, sir, sar = museval.evaluate(
-        np.asarray(references)[..., np.newaxis],
-        np.asarray(estimates)[..., np.newaxis],
-        win=sample_rate,
+    if not all(np.any(stem) for stem in (*references, *estimates)):
+        return dict.fromkeys(("SDR", "SIR", "ISR", "SAR"), float("nan"))
+    sdr, isr, sir, sar, _ = museval_metrics.bss_eval(
+        np.asarray(references, np.float64)[..., np.newaxis],
+        np.asarray(estimates, np.float64)[..., np.newaxis],
+        window=sample_rate,
         hop=sample_rate,
     )
     frames = {"SDR": sdr[0], "SIR": sir[0], "ISR": isr[0], "SAR": sar[0]}

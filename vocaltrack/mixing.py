@@ -9,6 +9,8 @@ import dataclasses
 import librosa
 import numpy as np
 
+from vocaltrack.errors import UserError
+
 KINDS = ("true", "amalgamation", "instrumental")
 KIND_SHARES = (0.45, 0.40, 0.15)
 TRUE_BALANCE_DB = 6.0
@@ -120,7 +122,11 @@ class Mixer:
     def __init__(self, true, accompaniment_of, vocals, accompaniments, samples):
         self.true, self.vocals, self.accompaniments = true, vocals, accompaniments
         self.accompaniment_of, self.samples = accompaniment_of, samples
-        possible = np.array([len(true), len(vocals) and len(accompaniments), len(accompaniments)])
+        keys = {song.key for pool in (vocals, accompaniments) for song, _, _ in pool.stems}
+        pairs = len(vocals) and len(accompaniments) and len(keys) > 1
+        possible = np.array([len(true), pairs, len(accompaniments)])
+        if not possible.any():
+            raise UserError("the songs of a split have no accompaniment to mix; add some music")
         self.kind_chances = np.where(possible > 0, KIND_SHARES, 0.0)
         self.kind_chances /= self.kind_chances.sum()
 
@@ -145,12 +151,14 @@ class Mixer:
 
     def _amalgamation(self, rng):
         """The vocals of one song over the accompaniment of another."""
-        index, first = self.vocals.draw(rng, self.samples)
-        singing, voice, _ = self.vocals.stems[index]
-        vocals = _cut(voice, first, self.samples)
-        index, first = self.accompaniments.draw(rng, self.samples)
-        backing, music, _ = self.accompaniments.stems[index]
-        accompaniment = _cut(music, first, self.samples)
+        singing = backing = None
+        while singing == backing:
+            index, first = self.vocals.draw(rng, self.samples)
+            singing, voice, _ = self.vocals.stems[index]
+            vocals = _cut(voice, first, self.samples)
+            index, first = self.accompaniments.draw(rng, self.samples)
+            backing, music, _ = self.accompaniments.stems[index]
+            accompaniment = _cut(music, first, self.samples)
         balance = rng.uniform(-AMALGAMATION_BALANCE_DB, AMALGAMATION_BALANCE_DB)
         level = np.clip(_rms(accompaniment) / _rms(vocals), 1e-2, 1e2)
         return vocals * level * _gain(balance), accompaniment, (singing.key, backing.key)

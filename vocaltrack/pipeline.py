@@ -25,27 +25,41 @@ def batches(manifest, folder, split, batch_size=32, seed=None):
         "accompaniment" to float32 [batch, chunk_frames, n_mels] in dB.
     """
     paths = manifest.paths(folder, split)
-    files = tf.data.Dataset.from_tensor_slices(paths)
-    if seed is not None:
-        files = files.shuffle(len(paths), seed=seed).repeat()
-    records = files.interleave(
-        tf.data.TFRecordDataset,
-        cycle_length=min(8, len(paths)) if seed is not None else 1,
-        num_parallel_calls=tf.data.AUTOTUNE if seed is not None else None,
-        deterministic=True,
-    )
-    if seed is not None:
-        records = records.shuffle(min(SHUFFLE_CHUNKS, manifest.records(split)), seed=seed)
-    records = records.batch(batch_size, drop_remainder=True)
     if seed is None:
-        records = records.apply(
-            tf.data.experimental.assert_cardinality(manifest.records(split) // batch_size)
+        records = tf.data.TFRecordDataset(paths).batch(batch_size, drop_remainder=True)
+        count = manifest.records(split) // batch_size
+        records = records.apply(tf.data.experimental.assert_cardinality(count))
+    else:
+        files = tf.data.Dataset.from_tensor_slices(paths)
+        records = (
+            files.shuffle(len(paths), seed=seed)
+            .repeat()
+            .interleave(
+                tf.data.TFRecordDataset,
+                cycle_length=min(8, len(paths)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            .shuffle(min(SHUFFLE_CHUNKS, manifest.records(split)), seed=seed)
+            .batch(batch_size, drop_remainder=True)
         )
     parsed = records.map(
         lambda serialized: parse_chunks(serialized, manifest.features),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return parsed.prefetch(tf.data.AUTOTUNE)
+
+
+def corrupt_shards(manifest, folder):
+    """Paths of the shards whose checksums do not hold; reads all of them."""
+    damaged = []
+    for path in [p for split in manifest.shards for p in manifest.paths(folder, split)]:
+        try:
+            for _ in tf.data.TFRecordDataset(path).batch(256):
+                pass
+        except tf.errors.DataLossError:
+            damaged.append(path)
+    return damaged
 
 
 def sounding(mixture_db):

@@ -47,6 +47,8 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
             a file cannot be read, or the folder holds other records.
     """
     check_splits(songs)
+    if not chunks.get("train"):
+        raise UserError("no train chunks asked for; the models' normalisation is taken from them")
     folder = Path(folder)
     plan = _plan(songs, chunks, features, seed)
     _claim(folder, plan)
@@ -59,7 +61,7 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
         shards = []
         for split, wanted in chunks.items():
             chosen = [song for song in songs if song.split == split]
-            if not any(song.stems for song in chosen):
+            if wanted and not any(song.stems for song in chosen):
                 raise UserError(f"no songs in the split {split}; add some or ask for 0 chunks")
             excerpts = -(-wanted // CHUNKS_PER_EXCERPT)
             starts = range(0, excerpts, EXCERPTS_PER_SHARD)

@@ -69,6 +69,7 @@ class Manifest:
             )
         try:
             content["features"] = FeatureConfig.from_dict(content["features"])
+            content |= {name: tuple(content[name]) for name in ("mean", "std")}
             manifest = cls(**content)
         except (KeyError, TypeError) as error:
             raise UserError(f"{folder / MANIFEST} is damaged ({error}); prepare again") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vocaltrack.audio import read_audio, resample
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, one_line
 
 SPLITS = ("train", "valid", "test")
 STEM_NAMES = ("vocals", "accompaniment")
@@ -43,13 +43,13 @@ class Source:
 
 
 def _read_stem(path, stem_id):
-    import stempeg
-
     try:
+        import stempeg
+
         audio, rate = stempeg.read_stems(str(path), stem_id=stem_id)
     except Exception as error:
         raise UserError(
-            f"{path} cannot be read: {error}; .stem.mp4 files need ffmpeg on the PATH "
+            f"{path} cannot be read: {one_line(error)}; .stem.mp4 files need ffmpeg on the PATH "
             "(or use MUSDB18-HQ, whose files are wav)"
         ) from error
     return audio.astype(np.float32).reshape(len(audio), -1), int(rate)

@@ -13,13 +13,14 @@ import json
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig, read_json
 from vocaltrack.errors import UserError
 from vocaltrack.files import write_atomically
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_clustering, build_unet, copy_weights
-from vocaltrack.pipeline import batches, clustering_examples, mask_examples
+from vocaltrack.pipeline import batches, clustering_examples, corrupt_shards, mask_examples
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
 
@@ -89,17 +90,23 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     keras.utils.set_random_seed(config.seed)
     model = _build(config, network, manifest, clustering_run, initial_run)
     _claim(run, config, network, manifest)
-    _compile(model, config)
-    train_set, valid_set = _datasets(config, manifest, records, _epochs_done(run))
-    return model.fit(
-        train_set,
-        validation_data=valid_set,
-        epochs=config.epochs,
-        steps_per_epoch=config.steps_per_epoch,
-        callbacks=_callbacks(run, config, manifest, records),
-        shuffle=False,
-        verbose=verbose,
-    )
+    compile_model(model, config)
+    seed = config.seed + _epochs_done(run)
+    try:
+        return model.fit(
+            examples(config, manifest, records, "train", seed),
+            validation_data=examples(config, manifest, records, "valid", None),
+            epochs=config.epochs,
+            steps_per_epoch=config.steps_per_epoch,
+            callbacks=_callbacks(run, config, manifest, records),
+            shuffle=False,
+            verbose=verbose,
+        )
+    except tf.errors.DataLossError as error:
+        damaged = ", ".join(corrupt_shards(manifest, records)) or records
+        raise UserError(
+            f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
+        ) from error
 
 
 def load_run(run):
@@ -188,7 +195,8 @@ def _claim(run, config, network, manifest):
     write_atomically(path, lambda p: Path(p).write_text(text, encoding="utf-8"))
 
 
-def _compile(model, config):
+def compile_model(model, config):
+    """Give a network its optimizer and losses, as `TrainingConfig` says."""
     rate = config.learning_rate
     if config.decay == "cosine":
         steps = config.epochs * config.steps_per_epoch
@@ -210,15 +218,24 @@ def _compile(model, config):
     model.compile(optimizer, loss=loss, loss_weights=weights)
 
 
-def _datasets(config, manifest, records, epochs_done):
-    def examples(split, seed):
-        dataset = batches(manifest, records, split, config.batch_size, seed)
-        if config.model in ("unet", "uhnet"):
-            return mask_examples(dataset, manifest.features, config.power_exponent)
-        with_masks = config.model == "hdc"
-        return clustering_examples(dataset, manifest.features, config.power_exponent, with_masks)
+def examples(config, manifest, records, split, seed):
+    """The examples that a network learns from or is validated on.
 
-    return examples("train", config.seed + epochs_done), examples("valid", None)
+    Args:
+        config: `TrainingConfig`.
+        manifest: `Manifest` of the records.
+        records: folder of the records.
+        split: "train" or "valid".
+        seed: of the shuffling; None for one pass in order.
+
+    Returns:
+        `tf.data.Dataset` of (log_mel, targets, weights).
+    """
+    dataset = batches(manifest, records, split, config.batch_size, seed)
+    if config.model in ("unet", "uhnet"):
+        return mask_examples(dataset, manifest.features, config.power_exponent)
+    with_masks = config.model == "hdc"
+    return clustering_examples(dataset, manifest.features, config.power_exponent, with_masks)
 
 
 def _callbacks(run, config, manifest, records):

@@ -1,0 +1,23 @@
+# make demo: separate the bundled example; make test: run the tests.
+# Both make the environment .venv once. Needs Python 3.11 or newer.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+EXAMPLE = examples/everything-is-free
+OUT = demo-output
+
+.PHONY: demo test clean
+
+demo: .venv/ready
+	mkdir -p $(OUT)
+	.venv/bin/python separate.py --model uhnet $(EXAMPLE)/mixture.flac $(OUT)/vocals.wav --accompaniment $(OUT)/accompaniment.wav
+	@echo "Listen to $(OUT)/vocals.wav and $(OUT)/accompaniment.wav; the true stems are in $(EXAMPLE)/"
+
+test: .venv/ready
+	.venv/bin/python -m pytest
+
+.venv/ready: setup.cfg
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv $(OUT)

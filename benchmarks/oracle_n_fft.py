@@ -1,0 +1,51 @@
+"""The ceiling of a perfect mel mask for several STFT frame lengths.
+
+    python benchmarks/oracle_n_fft.py --mir1k DIR --stems DIR
+
+Prints the median and mean over the validation songs of the SI-SDR and SDR
+that the oracle proportion mask reaches on 128 mel bands with hop 128.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+import tensorflow as tf
+
+from vocaltrack.config import FeatureConfig
+from vocaltrack.datasets import read_mir1k, read_stems
+from vocaltrack.evaluation import oracle_mask, oracle_vocals
+from vocaltrack.metrics import si_sdr
+
+
+def plain_sdr(reference, estimate):
+    """10 log10 of the reference's over the error's energy."""
+    return 10.0 * np.log10(np.sum(reference**2) / np.sum((reference - estimate) ** 2))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mir1k", required=True)
+    parser.add_argument("--stems", required=True)
+    options = parser.parse_args()
+    songs = [
+        song
+        for song in read_mir1k(options.mir1k) + read_stems(options.stems)
+        if song.split == "valid" and len(song.stems) == 2
+    ]
+    print(f"{len(songs)} songs, tensorflow {tf.__version__}")
+    print("| n_fft | SI-SDR median (mean) | SDR median (mean) |\n|---|---|---|")
+    for n_fft in (512, 1024, 2048):
+        features = FeatureConfig(n_fft=n_fft)
+        scores = []
+        for song in songs:
+            stems = [song.load(name, features.sample_rate) for name in ("vocals", "accompaniment")]
+            estimate = oracle_vocals(sum(stems), oracle_mask(*stems, features), features)
+            scores.append((si_sdr(stems[0], estimate), plain_sdr(stems[0], estimate)))
+        middle, mean = np.median(scores, axis=0), np.mean(scores, axis=0)
+        cells = [f"{a:.2f} ({b:.2f})" for a, b in zip(middle, mean)]
+        print(f"| {n_fft} | " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""k-means over a song with a made-up network, so that the right mask is known."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.cluster import KMeans
+
+from vocaltrack import clustering
+from vocaltrack.clustering import cluster_mask
+from vocaltrack.config import FeatureConfig
+from vocaltrack.features import waveform_to_log_mel
+
+CONFIG = FeatureConfig()
+VOCALS_DB, ACCOMPANIMENT_DB = 10.0, -10.0
+
+
+def song(frames=300):
+    """(log_mel, the true mask): vocals in a region, accompaniment with all the bass."""
+    rng = np.random.default_rng(0)
+    truth = np.zeros((frames, 128), np.float32)
+    truth[20 : frames // 2, 30:90] = 1.0
+    truth[frames * 3 // 4 :, 12:60:3] = 1.0
+    levels = np.where(truth == 1, VOCALS_DB, ACCOMPANIMENT_DB)
+    return (levels + rng.uniform(-5.0, 5.0, truth.shape)).astype(np.float32), truth
+
+
+def embed(chunks):
+    """Two orthogonal directions, told apart by the level."""
+    return tf.gather(tf.constant([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]]), tf.cast(chunks > 0, tf.int32))
+
+
+def alike(chunks):
+    return tf.ones([*chunks.shape, 3]) / 3**0.5
+
+
+def nearly_alike(chunks):
+    return tf.math.l2_normalize(tf.stack([tf.ones_like(chunks), chunks / 100.0], axis=-1), axis=-1)
+
+
+def head_that_says(vocals, accompaniment):
+    return lambda chunks: tf.where(chunks > 0, vocals, accompaniment)
+
+
+@pytest.mark.parametrize("frames", (100, 128, 129, 300, 512))
+def test_finds_the_vocals_by_the_bass_of_the_accompaniment(frames):
+    log_mel, truth = song(frames)
+    mask = cluster_mask(log_mel, embed, CONFIG)
+    assert mask.dtype == np.float32
+    np.testing.assert_array_equal(mask, truth)
+
+
+def test_the_bass_is_below_200_hz():
+    """Eight bands; a vocal region that holds all of them is taken for the bass."""
+    log_mel, truth = song()
+    for bands, expected in ((slice(0, 8), 1 - truth), (slice(8, 16), truth)):
+        levels, wanted = log_mel.copy(), expected.copy()
+        levels[:, bands] = VOCALS_DB
+        wanted[:, bands] = expected[60, 40]
+        np.testing.assert_array_equal(cluster_mask(levels, embed, CONFIG), wanted)
+
+
+@pytest.mark.parametrize(("vocals", "accompaniment"), ((0.9, 0.1), (0.5, 0.0), (0.95, 0.9)))
+def test_finds_the_vocals_by_the_head(vocals, accompaniment):
+    log_mel, truth = song()
+    head = head_that_says(vocals, accompaniment)
+    np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head), truth)
+
+
+def test_the_head_counts_and_the_bass_does_not():
+    log_mel, truth = song()
+    mask = cluster_mask(log_mel, embed, CONFIG, head_that_says(0.2, 0.7))
+    np.testing.assert_array_equal(mask, 1 - truth)
+
+
+@pytest.mark.parametrize("head", (None, head_that_says(0.9, 0.1)))
+def test_swap(head):
+    log_mel, truth = song()
+    np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head, swap=True), 1 - truth)
+
+
+def test_no_vocals_where_the_head_says_so():
+    log_mel, _ = song()
+    mask = cluster_mask(log_mel, embed, CONFIG, head_that_says(0.49, 0.1))
+    np.testing.assert_array_equal(mask, np.zeros((300, 128), np.float32))
+
+
+@pytest.mark.parametrize("network", (alike, nearly_alike))
+@pytest.mark.parametrize("head", (None, head_that_says(0.3, 0.2)))
+def test_no_vocals_where_all_embeddings_are_alike(network, head):
+    log_mel, _ = song()
+    mask = cluster_mask(log_mel, network, CONFIG, head)
+    np.testing.assert_array_equal(mask, np.zeros((300, 128), np.float32))
+
+
+def test_all_vocals_where_all_embeddings_are_alike_and_the_head_hears_singing():
+    log_mel, _ = song()
+    mask = cluster_mask(log_mel, alike, CONFIG, head_that_says(0.9, 0.8))
+    np.testing.assert_array_equal(mask, np.ones((300, 128), np.float32))
+
+
+@pytest.mark.parametrize("head", (None, head_that_says(0.9, 0.9)))
+@pytest.mark.parametrize("samples", (1, 40000))
+def test_silence_has_no_vocals(head, samples):
+    def never(chunks):
+        raise AssertionError("there is nothing to embed")
+
+    log_mel = waveform_to_log_mel(tf.zeros(samples), CONFIG).numpy()
+    mask = cluster_mask(log_mel, never, CONFIG, head)
+    np.testing.assert_array_equal(mask, np.zeros((1 + samples // 128, 128), np.float32))
+
+
+def test_faint_bins_are_assigned_but_do_not_shape_the_clusters():
+    log_mel, truth = song()
+    log_mel[:, 100:] = -60.0
+
+    def with_outliers(chunks):
+        return tf.where((chunks < -50)[..., tf.newaxis], [[[[5.0, 7.0, 0.0]]]], embed(chunks))
+
+    mask = cluster_mask(log_mel, with_outliers, CONFIG)
+    np.testing.assert_array_equal(mask, truth)
+
+
+def spread(chunks):
+    """Overlapping clusters around two directions."""
+    angle = tf.where(chunks > 0, 0.2, 1.8) + 0.9 * tf.sin(chunks * 37.0)
+    return tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)
+
+
+def test_agrees_with_scikit_learn():
+    log_mel, truth = song(256)
+    vectors = spread(tf.constant(log_mel)).numpy().reshape(-1, 2)
+    labels = KMeans(2, n_init=4, random_state=0).fit(vectors).labels_.reshape(log_mel.shape)
+    mask = cluster_mask(log_mel, spread, CONFIG)
+    agreement = np.mean(mask == labels)
+    assert max(agreement, 1 - agreement) > 0.9999
+    assert 0.7 < np.mean(mask == truth) < 0.99
+
+
+def test_is_deterministic():
+    log_mel, _ = song(200)
+    first, again = (cluster_mask(log_mel, spread, CONFIG, seed=5) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_a_long_song_is_sampled_all_over(monkeypatch):
+    monkeypatch.setattr(clustering, "FIT_CHUNKS", 3)
+    monkeypatch.setattr(clustering, "FIT_BINS", 500)
+    log_mel, truth = song(128 * 9)
+    for head in (None, head_that_says(0.9, 0.1)):
+        np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head), truth)
+
+
+def test_the_network_is_given_chunks_of_its_own_size():
+    shapes = set()
+
+    def noting(chunks):
+        shapes.add(tuple(chunks.shape[1:]))
+        return embed(chunks)
+
+    cluster_mask(song(70)[0], noting, CONFIG)
+    cluster_mask(song(400)[0], noting, CONFIG)
+    assert shapes == {(128, 128)}

@@ -1,0 +1,317 @@
+"""Readers of the datasets, songs and splits, on tiny made-up folders and the real data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_musdb, read_stems
+from vocaltrack.errors import UserError
+from vocaltrack.songs import Clip, Song, Source, assign_splits, check_splits
+
+RATE = 8000
+DATA = Path(__file__).parents[1].parent / "shared" / "data"
+# Three of the songs that musdb's mus.yaml holds out, and two that it trains on.
+MUSDB_VALID = ("Actions - One Minute Smile", "Leaf - Summerghost", "Meaxic - Take A Step")
+MUSDB_TRAIN = ("A Classic Education - NightOwl", "Voelund - Comfort Lives In Belief")
+
+
+def noise(seed, seconds=0.2):
+    generator = np.random.default_rng(seed)
+    return generator.uniform(-0.3, 0.3, round(RATE * seconds)).astype(np.float32)
+
+
+def write(path, audio, rate=RATE):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, audio, rate, subtype="FLOAT")
+
+
+def splits_of(songs):
+    return {song.name: song.split for song in songs}
+
+
+def sources(folder, seeds):
+    """Write {name: noise of a seed} as wav files; return the noises."""
+    audio = {name: noise(seed) for name, seed in seeds.items()}
+    for name, samples in audio.items():
+        write(folder / f"{name}.wav", samples)
+    return audio
+
+
+@pytest.fixture
+def mir1k(tmp_path):
+    """20 singers with 2 songs of 2 clips; left is noise(k), right noise(k + 1000)."""
+    for number in range(80):
+        singer, song, clip = number // 4, number // 2 % 2 + 1, number % 2 + 1
+        channels = np.stack([noise(number), noise(number + 1000)], axis=1)
+        write(tmp_path / "Wavfile" / f"s{singer:02d}_{song}_{clip:02d}.wav", channels)
+    return tmp_path
+
+
+def test_mir1k_vocals_are_the_right_channel_and_clips_follow_each_other(mir1k):
+    songs = read_mir1k(mir1k)
+    assert len(songs) == 40
+    song = songs[3]
+    assert (song.key, song.singer, len(song.clips)) == ("MIR-1K/s01_2", "s01", 2)
+    assert song.stems == ("vocals", "accompaniment")
+    right = np.concatenate([noise(1006), noise(1007)])
+    left = np.concatenate([noise(6), noise(7)])
+    np.testing.assert_array_equal(song.load("vocals", RATE), right)
+    np.testing.assert_array_equal(song.load("accompaniment", RATE), left)
+
+
+def test_mir1k_without_splits_deals_out_singers(mir1k):
+    songs = read_mir1k(mir1k)
+    check_splits(songs)
+    of_singer = {song.singer: song.split for song in songs}
+    assert sorted(of_singer.values()) == ["test"] * 2 + ["train"] * 16 + ["valid"] * 2
+    assert read_mir1k(mir1k) == songs
+
+
+def test_mir1k_with_splits(mir1k):
+    lists = {"train": ["s00_1", "s01_2"], "valid": ["s02_1"], "test": ["s03_1"], "spare": ["s04_1"]}
+    (mir1k / "splits.json").write_text(json.dumps(lists))
+    songs = read_mir1k(mir1k)
+    expected = {"s00_1": "train", "s01_2": "train", "s02_1": "valid", "s03_1": "test"}
+    assert splits_of(songs) == expected
+    check_splits(songs)
+
+
+def test_mir1k_singer_in_two_splits_is_refused(mir1k):
+    (mir1k / "splits.json").write_text('{"train": ["s00_1"], "valid": ["s00_2"]}')
+    with pytest.raises(UserError, match="singer MIR-1K/s00 is in the splits train and valid"):
+        check_splits(read_mir1k(mir1k))
+
+
+def test_mir1k_refusals(mir1k, tmp_path_factory):
+    (mir1k / "splits.json").write_text("{")
+    with pytest.raises(UserError, match="cannot read the splits"):
+        read_mir1k(mir1k)
+    write(mir1k / "Wavfile" / "other.wav", noise(0))
+    with pytest.raises(UserError, match=r"other\.wav is not named <singer>_<song>_<clip>"):
+        read_mir1k(mir1k)
+    with pytest.raises(UserError, match="holds no MIR-1K clips"):
+        read_mir1k(tmp_path_factory.mktemp("empty"))
+
+
+def test_mir1k_mono_file_is_refused_on_loading(tmp_path):
+    write(tmp_path / "Wavfile" / "amy_1_01.wav", noise(0))
+    (song,) = read_mir1k(tmp_path)
+    with pytest.raises(UserError, match=r"amy_1_01\.wav has no channel 2"):
+        song.load("vocals", RATE)
+
+
+def test_dsd100(tmp_path):
+    seeds = {"vocals": 1, "bass": 2, "drums": 3, "other": 4}
+    audio = sources(tmp_path / "Sources" / "Dev" / "051 - AM Contra - Heart Peripheral", seeds)
+    sources(tmp_path / "Sources" / "Test" / "001 - ANiMAL - Clinic A", seeds)
+    train, test = read_dsd100(tmp_path)
+    assert (train.name, train.singer, train.split) == (
+        "051 - AM Contra - Heart Peripheral",
+        "AM Contra",
+        "train",
+    )
+    assert (test.singer, test.split, test.dataset) == ("ANiMAL", "test", "DSD100")
+    np.testing.assert_array_equal(train.load("vocals", RATE), audio["vocals"])
+    backing = audio["bass"] + audio["drums"] + audio["other"]
+    np.testing.assert_allclose(train.load("accompaniment", RATE), backing, atol=1e-6)
+
+
+def test_dsd100_refusals(tmp_path):
+    with pytest.raises(UserError, match="holds no DSD100 songs"):
+        read_dsd100(tmp_path)
+    sources(tmp_path / "Sources" / "Dev" / "051 - A - B", {"vocals": 1, "bass": 2})
+    with pytest.raises(UserError, match="051 - A - B lacks drums, other"):
+        read_dsd100(tmp_path)
+
+
+def test_musdb_hq(tmp_path):
+    seeds = {"vocals": 1, "bass": 2, "drums": 3, "other": 4, "mixture": 5}
+    for name in MUSDB_TRAIN + MUSDB_VALID:
+        audio = sources(tmp_path / "train" / name, seeds)
+    sources(tmp_path / "test" / "AM Contra - Heart Peripheral", seeds)
+    songs = read_musdb(tmp_path)
+    check_splits(songs)
+    expected = dict.fromkeys(MUSDB_TRAIN, "train") | dict.fromkeys(MUSDB_VALID, "valid")
+    assert splits_of(songs) == expected | {"AM Contra - Heart Peripheral": "test"}
+    song = next(song for song in songs if song.name == MUSDB_TRAIN[0])
+    assert (song.singer, song.key) == ("A Classic Education", f"MUSDB18/{song.name}")
+    np.testing.assert_array_equal(song.load("vocals", RATE), audio["vocals"])
+    backing = audio["bass"] + audio["drums"] + audio["other"]
+    np.testing.assert_allclose(song.load("accompaniment", RATE), backing, atol=1e-6)
+
+
+def test_musdb_leaves_held_out_artists_out_of_the_training(tmp_path):
+    seeds = {"vocals": 1, "bass": 2, "drums": 3, "other": 4}
+    for name in ("Leaf - Wicked", "Leaf - Summerghost", "Lushlife - Toynbee Suite"):
+        sources(tmp_path / "train" / name, seeds)
+    sources(tmp_path / "test" / "Lushlife - Other Song", seeds)
+    songs = read_musdb(tmp_path)
+    assert splits_of(songs) == {"Leaf - Summerghost": "valid", "Lushlife - Other Song": "test"}
+    check_splits(songs)
+
+
+def test_musdb_stem_files(tmp_path):
+    for name in (MUSDB_TRAIN[0], MUSDB_VALID[0]):
+        path = tmp_path / "train" / f"{name}.stem.mp4"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"not really a stem file")
+    songs = read_musdb(tmp_path)
+    assert splits_of(songs) == {MUSDB_TRAIN[0]: "train", MUSDB_VALID[0]: "valid"}
+    (clip,) = songs[0].clips
+    assert [source.stem_id for source in clip.vocals] == [4]
+    assert sorted(source.stem_id for source in clip.accompaniment) == [1, 2, 3]
+    with pytest.raises(UserError, match="ffmpeg") as caught:
+        songs[0].load("vocals", RATE)
+    assert "\n" not in str(caught.value)
+
+
+def test_musdb_refusals(tmp_path):
+    with pytest.raises(UserError, match="holds no MUSDB18 songs"):
+        read_musdb(tmp_path)
+    sources(tmp_path / "train" / MUSDB_TRAIN[0], {"vocals": 1, "drums": 2})
+    with pytest.raises(UserError, match=r"NightOwl lacks .*bass\.wav.*other\.wav"):
+        read_musdb(tmp_path)
+
+
+def test_stems_with_split_folders(tmp_path):
+    write(tmp_path / "train" / "both" / "vocals.wav", noise(1))
+    write(tmp_path / "train" / "both" / "accompaniment.flac.wav", noise(2))  # another name
+    soundfile.write(tmp_path / "train" / "both" / "accompaniment.flac", noise(3), RATE)
+    write(tmp_path / "train" / "singing" / "vocals.wav", noise(4))
+    write(tmp_path / "valid" / "music" / "accompaniment.wav", noise(5))
+    write(tmp_path / "valid" / "neither" / "drums.wav", noise(6))
+    write(tmp_path / "spare" / "vocals.wav", noise(7))
+    songs = {song.name: song for song in read_stems(tmp_path)}
+    expected = {"both": "train", "singing": "train", "music": "valid"}
+    assert splits_of(songs.values()) == expected
+    assert {name: song.stems for name, song in songs.items()} == {
+        "both": ("vocals", "accompaniment"),
+        "singing": ("vocals",),
+        "music": ("accompaniment",),
+    }
+    assert songs["both"].key == f"{tmp_path.name}/both"
+    accompaniment = songs["both"].load("accompaniment", RATE)
+    np.testing.assert_allclose(accompaniment, noise(3), atol=2**-15)
+    np.testing.assert_array_equal(songs["singing"].load("vocals", RATE), noise(4))
+
+
+def test_stems_without_split_folders(tmp_path):
+    for number in range(20):
+        write(tmp_path / f"song{number:02d}" / "vocals.wav", noise(number, 0.01))
+    songs = read_stems(tmp_path)
+    assert sorted(splits_of(songs).values()) == ["test"] * 2 + ["train"] * 16 + ["valid"] * 2
+    assert read_stems(tmp_path) == songs
+
+
+def test_stems_refusals(tmp_path):
+    with pytest.raises(UserError, match=r"holds no <song>/vocals"):
+        read_stems(tmp_path)
+    write(tmp_path / "song" / "vocals.wav", noise(1))
+    soundfile.write(tmp_path / "song" / "vocals.flac", noise(1), RATE)
+    with pytest.raises(UserError, match="song holds the vocals twice"):
+        read_stems(tmp_path)
+
+
+def test_stems_song_in_two_splits_is_refused(tmp_path):
+    write(tmp_path / "train" / "song" / "vocals.wav", noise(1))
+    write(tmp_path / "valid" / "song" / "vocals.wav", noise(1))
+    with pytest.raises(UserError, match=r"song .*/song is in the splits train and valid"):
+        check_splits(read_stems(tmp_path))
+
+
+@pytest.mark.parametrize("name", sorted(READERS))
+def test_readers_refuse_absent_folders(tmp_path, name):
+    with pytest.raises(UserError, match="absent is no folder"):
+        READERS[name](tmp_path / "absent")
+
+
+def test_load_sums_sources_and_pads_each_clip(tmp_path):
+    """The second clip's vocals start where its accompaniment does."""
+    lengths = {"v1": 0.1, "a1": 0.2, "b1": 0.15, "v2": 0.2, "a2": 0.1}
+    audio = {name: noise(n, s) for n, (name, s) in enumerate(lengths.items())}
+    for name, samples in audio.items():
+        write(tmp_path / f"{name}.wav", samples)
+    v1, a1, b1, v2, a2 = (Source(tmp_path / f"{name}.wav") for name in lengths)
+    song = Song("x", "d", "s", "train", (Clip((v1,), (a1, b1)), Clip((v2,), (a2,))))
+    vocals, accompaniment = song.load("vocals", RATE), song.load("accompaniment", RATE)
+    assert len(vocals) == len(accompaniment) == 3200
+    np.testing.assert_array_equal(vocals[:800], audio["v1"])
+    assert not vocals[800:1600].any()
+    np.testing.assert_array_equal(vocals[1600:], audio["v2"])
+    np.testing.assert_array_equal(accompaniment[:1200], audio["a1"][:1200] + audio["b1"])
+    np.testing.assert_array_equal(accompaniment[1200:1600], audio["a1"][1200:])
+    np.testing.assert_array_equal(accompaniment[1600:2400], audio["a2"])
+    assert not accompaniment[2400:].any()
+
+
+def test_load_resamples_and_takes_the_mean_of_the_channels(tmp_path):
+    time = np.arange(8820) / 44100
+    tone = 0.5 * np.sin(2 * np.pi * 440 * time)
+    write(tmp_path / "v.wav", np.stack([tone, 0.5 * tone], axis=1), 44100)
+    song = Song("x", "d", "s", "train", (Clip((Source(tmp_path / "v.wav"),)),))
+    vocals = song.load("vocals", 16000)
+    assert (vocals.shape, vocals.dtype) == ((3200,), np.float32)
+    expected = 0.375 * np.sin(2 * np.pi * 440 * np.arange(3200) / 16000)
+    assert np.abs(vocals - expected)[320:-320].max() < 1e-3
+
+
+def test_a_song_has_only_the_stems_of_all_its_clips():
+    voice, music = (Source(Path("v.wav")),), (Source(Path("a.wav")),)
+    song = Song("x", "d", "s", "train", (Clip(voice, music), Clip((), music)))
+    assert song.stems == ("accompaniment",)
+
+
+def test_check_splits():
+    def song(name, singer, split, dataset="d"):
+        return Song(name, dataset, singer, split, ())
+
+    check_splits([song("a", "x", "train"), song("b", "x", "train"), song("c", "y", "valid")])
+    check_splits([song("a", "x", "train", "d"), song("a", "x", "valid", "e")])
+    with pytest.raises(UserError, match="song d/a is in the splits train and test"):
+        check_splits([song("a", "x", "train"), song("a", "y", "test")])
+    with pytest.raises(UserError, match="singer d/x is in the splits valid and train"):
+        check_splits([song("a", "x", "valid"), song("b", "x", "train")])
+
+
+def test_assign_splits():
+    singers = [f"singer{number}" for number in range(50)]
+    dealt = assign_splits(singers, (0.1, 0.2), seed=1)
+    assert dealt == assign_splits(singers[::-1] + singers, (0.1, 0.2), seed=1)
+    assert dealt != assign_splits(singers, (0.1, 0.2), seed=2)
+    assert set(dealt) == set(singers)
+    counts = {split: list(dealt.values()).count(split) for split in ("train", "valid", "test")}
+    assert counts == {"train": 35, "valid": 5, "test": 10}
+
+
+@pytest.mark.skipif(not (DATA / "MIR-1K").is_dir(), reason="needs the data in ../shared/data")
+def test_real_mir1k():
+    songs = read_mir1k(DATA / "MIR-1K")
+    check_splits(songs)
+    splits = list(splits_of(songs).values())
+    assert (splits.count("train"), splits.count("valid")) == (79, 13)
+    singers = {split: {s.singer for s in songs if s.split == split} for split in set(splits)}
+    assert not singers["train"] & singers["valid"]
+    song = min(songs, key=lambda song: len(song.clips))
+    vocals, accompaniment = song.load("vocals", 16000), song.load("accompaniment", 16000)
+    assert len(vocals) == len(accompaniment) > 16000
+    # Apart, the two channels have little in common; the vocals have rests.
+    correlation = np.corrcoef(vocals, accompaniment)[0, 1]
+    assert abs(correlation) < 0.2
+    assert 0.005 < np.sqrt(np.mean(vocals**2)) < 0.5
+
+
+@pytest.mark.skipif(not (DATA / "stems").is_dir(), reason="needs the data in ../shared/data")
+def test_real_stems():
+    songs = read_stems(DATA / "stems")
+    check_splits(songs)
+    names = {split: {s.name for s in songs if s.split == split} for split in ("train", "valid")}
+    assert len(names["train"]) > 50 and len(names["valid"]) > 5
+    assert not names["train"] & names["valid"]
+    by_name = {song.name: song for song in songs}
+    assert by_name["everything-is-free-potassium"].stems == ("vocals", "accompaniment")
+    singing = by_name["ravdess-actor01"] if "ravdess-actor01" in by_name else songs[0]
+    audio = singing.load(singing.stems[0], 16000)
+    assert len(audio) > 16000 and 0.001 < np.sqrt(np.mean(audio**2)) < 0.5

@@ -1,0 +1,75 @@
+"""Scores beside the mixture and the oracle, on real audio."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.paths import EXAMPLE
+from vocaltrack.cli import main
+from vocaltrack.datasets import read_stems
+from vocaltrack.evaluation import METRICS, evaluate, table
+from vocaltrack.separator import Separator
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Eight seconds of the example, its accompaniment alone, and its vocals alone."""
+    root = tmp_path_factory.mktemp("songs")
+    for name in ("vocals", "accompaniment"):
+        audio, rate = soundfile.read(EXAMPLE / f"{name}.flac", frames=8 * 16000)
+        for song in ("both", f"only-{name}"):
+            folder = root / "valid" / song
+            folder.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / f"{name}.wav", audio, rate)
+    return root
+
+
+@pytest.fixture(scope="module")
+def report(songs, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.json"
+    code = main(["evaluate", "--stems", str(songs), "--model", "unet", "--json", str(path)])
+    assert code == 0
+    return json.loads(path.read_text())
+
+
+def test_every_system_stands_beside_mixture_and_oracle(report, songs):
+    scores = report["songs"][f"{songs.name}/both"]
+    assert list(scores) == ["mixture", "oracle", "unet"]
+    assert all(set(score) == set(METRICS) for score in scores.values())
+    assert report["left_out"] == [f"{songs.name}/only-vocals"]
+    assert report["versions"]["metric"].startswith("museval BSS Eval v4")
+
+
+def test_the_ceiling_and_the_floor(report, songs):
+    scores = report["songs"][f"{songs.name}/both"]
+    assert scores["mixture"]["SI-SDRi"] == 0.0
+    assert scores["mixture"]["SI-SDR"] < scores["unet"]["SI-SDR"] < scores["oracle"]["SI-SDR"]
+    assert scores["mixture"]["SDR"] < scores["unet"]["SDR"] < scores["oracle"]["SDR"]
+    assert scores["oracle"]["SI-SDR"] > 8.0
+    assert scores["oracle"]["PSNR"] == pytest.approx(120.0)
+    assert scores["oracle"]["IoU"] == scores["oracle"]["accuracy"] == 1.0
+    assert scores["mixture"]["accuracy"] == scores["mixture"]["IoU"] < 0.5
+
+
+def test_instrumentals_tell_the_output_level(report, songs):
+    leaks = report["instrumentals"][f"{songs.name}/only-accompaniment"]
+    assert set(leaks) == {"unet"} and -80 < leaks["unet"] < 0
+    assert report["summary"]["unet"]["instrumental_db"]["median"] == leaks["unet"]
+
+
+def test_the_table_shows_median_and_mean(report):
+    lines = table(report).splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:]] == ["mixture", "oracle", "unet"]
+    median, mean = (report["summary"]["unet"]["SDR"][key] for key in ("median", "mean"))
+    assert f"{median:.2f} ({mean:.2f})" in lines[-1]
+
+
+def test_a_leaking_model_is_seen_in_the_report(songs):
+    """A separator that returns everything must score like the mixture."""
+    separator = Separator("unet")
+    separator.mel_mask = lambda waveform: np.ones((1 + len(waveform) // 128, 128), np.float32)
+    song = [s for s in read_stems(songs) if s.name == "both"]
+    scores = evaluate(song, {"all": separator})["songs"][f"{songs.name}/both"]
+    assert scores["all"]["SI-SDR"] == pytest.approx(scores["mixture"]["SI-SDR"], abs=1e-3)

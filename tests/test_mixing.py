@@ -1,0 +1,256 @@
+"""Segments, pools and mixtures: excerpts are contiguous pieces, balanced as stated."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from vocaltrack.errors import UserError
+from vocaltrack.mixing import (
+    AMALGAMATION_BALANCE_DB,
+    KIND_SHARES,
+    KINDS,
+    LEVEL_DB,
+    TRUE_BALANCE_DB,
+    Mixer,
+    Pool,
+    sounding_segments,
+)
+from vocaltrack.songs import Song
+
+RATE = 8000
+SAMPLES = 2000
+DRAWS = 600
+
+
+def song(name, dataset="d"):
+    return Song(name, dataset, name, "train", ())
+
+
+def noise(seed, samples, level=0.1):
+    """Noise with a rest of 0.2 s and single samples under 1e-4, which must all survive."""
+    rng = np.random.default_rng(seed)
+    audio = rng.normal(0, level, samples).astype(np.float32)
+    audio[rng.choice(samples, samples // 20, replace=False)] = 5e-5 * level
+    audio[samples // 2 : samples // 2 + RATE // 5] = 0
+    return audio
+
+
+def whole(audio):
+    return np.array([[0, len(audio)]])
+
+
+def make_mixer(voices, musics, samples=SAMPLES):
+    """Mixer of {name: audio} of vocals and accompaniments, all sounding throughout."""
+    stems = [
+        [(song(name), audio, whole(audio)) for name, audio in group.items()]
+        for group in (voices, musics)
+    ]
+    true = [stem for stem in stems[0] if stem[0].name in musics]
+    backing = {song(name).key: audio for name, audio in musics.items()}
+    return Mixer(Pool(true), backing, Pool(stems[0]), Pool(stems[1]), samples)
+
+
+VOICES = {name: noise(n, 20000, 0.02 + 0.05 * n) for n, name in enumerate(("a", "b", "solo"))}
+MUSICS = {name: noise(n + 9, 20000) for n, name in enumerate(("a", "b", "music"))}
+
+
+@pytest.fixture(scope="module")
+def mixer():
+    return make_mixer(VOICES, MUSICS)
+
+
+@pytest.fixture(scope="module")
+def excerpts(mixer):
+    return [mixer.draw((0, 1, number)) for number in range(DRAWS)]
+
+
+def decibels(audio):
+    return 10 * np.log10(np.mean(np.square(audio, dtype=np.float64)))
+
+
+def locate(piece, stem):
+    """(first sample, gain) such that piece is gain times a contiguous piece of the stem."""
+    spectrum = np.fft.rfft(piece, 2 * len(stem)).conj() * np.fft.rfft(stem, 2 * len(stem))
+    first = int(np.argmax(np.fft.irfft(spectrum)[: len(stem) - len(piece) + 1]))
+    part = stem[first : first + len(piece)].astype(np.float64)
+    gain = part @ piece / (part @ part)
+    np.testing.assert_allclose(piece, gain * part, rtol=1e-5, atol=1e-9)
+    return first, gain
+
+
+def test_segments_keep_short_gaps_and_drop_long_silence():
+    time = np.arange(6 * RATE) / RATE
+    audio = (0.5 * np.sin(2 * np.pi * 440 * time)).astype(np.float32)
+    for start, end in ((1.0, 1.3), (2.3, 4.3), (4.8, 6.0)):
+        audio[round(start * RATE) : round(end * RATE)] = 0
+    segments = sounding_segments(audio, RATE)
+    expected = np.array([[0, 2.3 * RATE], [4.3 * RATE, 4.8 * RATE]])
+    assert segments.shape == (2, 2)
+    assert np.abs(segments - expected).max() <= 1024
+    assert segments[0, 0] == 0
+    # Nothing that sounds lies outside.
+    outside = np.ones(len(audio), bool)
+    for start, end in segments:
+        outside[start:end] = False
+    assert not audio[outside].any()
+
+
+@pytest.mark.parametrize(("gap", "segments"), [(0.3, 1), (0.45, 1), (0.8, 2), (2.0, 2)])
+def test_segments_by_length_of_the_gap(gap, segments):
+    tone = noise(1, RATE)
+    tone[RATE // 2 : RATE // 2 + RATE // 5] = 0.1
+    audio = np.concatenate([tone, np.zeros(round(gap * RATE), np.float32), tone])
+    assert len(sounding_segments(audio, RATE)) == segments
+
+
+def test_segments_measure_silence_from_the_loudest():
+    loud, rest = np.full(RATE, 0.5, np.float32), np.zeros(RATE, np.float32)
+    loud[::2] *= -1
+    for level, expected in ((-40, 2), (-50, 1)):
+        audio = np.concatenate([loud, rest, loud * np.float32(10 ** (level / 20))])
+        assert len(sounding_segments(audio, RATE)) == expected
+
+
+@pytest.mark.parametrize(
+    "audio", [np.zeros(RATE), np.zeros(0), np.random.default_rng(0).uniform(-9e-5, 9e-5, RATE)]
+)
+def test_silence_has_no_segments(audio):
+    assert sounding_segments(audio.astype(np.float32), RATE).shape == (0, 2)
+
+
+def test_excerpts_are_contiguous_pieces_times_a_gain(excerpts):
+    for excerpt in excerpts[:150]:
+        names = [key.removeprefix("d/") for key in excerpt.songs]
+        assert excerpt.vocals.dtype == excerpt.accompaniment.dtype == np.float32
+        assert excerpt.vocals.shape == excerpt.accompaniment.shape == (SAMPLES,)
+        first, _ = locate(excerpt.accompaniment, MUSICS[names[-1]])
+        if excerpt.kind == "instrumental":
+            assert not excerpt.vocals.any()
+            assert len(names) == 1
+            continue
+        start, _ = locate(excerpt.vocals, VOICES[names[0]])
+        if excerpt.kind == "true":
+            assert start == first
+            assert len(names) == 1
+        else:
+            assert names[0] != names[1]
+
+
+def test_quiet_samples_stay():
+    """The paper's code deleted samples under 1e-4 (reference, 0.2, defect 9)."""
+    audio = noise(5, SAMPLES, 1e-4)
+    audio[::7] = 0.3
+    mixer = make_mixer({}, {"m": audio})
+    excerpt = mixer.draw(3)
+    assert locate(excerpt.accompaniment, audio)[0] == 0
+    assert np.count_nonzero(np.abs(audio) < 1e-4) > SAMPLES // 2
+
+
+def test_draws_depend_on_the_seed_alone(mixer, excerpts):
+    other = make_mixer(VOICES, MUSICS)
+    for number in (7, 3, 19, 0, 3):
+        again, given = other.draw((0, 1, number)), excerpts[number]
+        assert (again.kind, again.songs) == (given.kind, given.songs)
+        np.testing.assert_array_equal(again.vocals, given.vocals)
+        np.testing.assert_array_equal(again.accompaniment, given.accompaniment)
+    for seed in ((1, 1, 0), (0, 2, 0), (0, 1, 1)):
+        accompaniment = mixer.draw(seed).accompaniment
+        assert not np.array_equal(accompaniment, excerpts[0].accompaniment)
+
+
+def test_shares_of_the_kinds(excerpts):
+    counts = Counter(excerpt.kind for excerpt in excerpts)
+    assert KIND_SHARES == (0.45, 0.40, 0.15)
+    for kind, share in zip(KINDS, KIND_SHARES):
+        assert abs(counts[kind] / DRAWS - share) < 3 * np.sqrt(share * (1 - share) / DRAWS)
+
+
+def test_amalgamations_mix_two_songs_within_the_balance(excerpts):
+    chosen = [excerpt for excerpt in excerpts if excerpt.kind == "amalgamation"]
+    assert all(len(set(excerpt.songs)) == 2 for excerpt in chosen)
+    assert {excerpt.songs[0] for excerpt in chosen} == {"d/a", "d/b", "d/solo"}
+    assert {excerpt.songs[1] for excerpt in chosen} == {"d/a", "d/b", "d/music"}
+    balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
+    assert max(np.abs(balance)) <= AMALGAMATION_BALANCE_DB + 1e-3
+    assert min(balance) < -7 and max(balance) > 7
+
+
+def test_true_songs_keep_their_balance_but_for_a_shift(excerpts):
+    shifts = []
+    for excerpt in excerpts:
+        if excerpt.kind == "true":
+            name = excerpt.songs[0].removeprefix("d/")
+            gains = [locate(excerpt.vocals, VOICES[name]), locate(excerpt.accompaniment, MUSICS[name])]
+            shifts.append(20 * np.log10(gains[0][1] / gains[1][1]))
+    assert max(np.abs(shifts)) <= TRUE_BALANCE_DB + 1e-3
+    assert min(shifts) < -5 and max(shifts) > 5
+
+
+def test_level_of_the_mixture(excerpts):
+    levels = [decibels(excerpt.vocals + excerpt.accompaniment) for excerpt in excerpts]
+    low, high = LEVEL_DB
+    assert low - 1e-3 <= min(levels) < low + 1
+    assert high - 1 < max(levels) <= high + 1e-3
+
+
+def test_near_silence_is_raised_by_40_db_at_most():
+    audio = noise(1, 20000, 1e-5)
+    excerpt = make_mixer({}, {"m": audio}).draw(0)
+    assert locate(excerpt.accompaniment, audio)[1] == pytest.approx(100, rel=1e-4)
+
+
+def test_kinds_that_the_songs_allow():
+    alone = make_mixer({"a": VOICES["a"]}, {"a": MUSICS["a"]})
+    assert {alone.draw(seed).kind for seed in range(50)} == {"true", "instrumental"}
+    apart = make_mixer({"solo": VOICES["solo"]}, {"music": MUSICS["music"]})
+    assert {apart.draw(seed).kind for seed in range(50)} == {"amalgamation", "instrumental"}
+    music = make_mixer({}, {"music": MUSICS["music"]})
+    assert {music.draw(seed).kind for seed in range(20)} == {"instrumental"}
+    with pytest.raises(UserError, match="no accompaniment"):
+        make_mixer({"solo": VOICES["solo"]}, {})
+
+
+def test_amalgamation_finds_the_one_pair_of_songs():
+    mixer = make_mixer({"a": VOICES["a"], "b": VOICES["b"]}, {"a": MUSICS["a"]})
+    drawn = [mixer.draw(seed) for seed in range(100)]
+    pairs = {excerpt.songs for excerpt in drawn if excerpt.kind == "amalgamation"}
+    assert pairs == {("d/b", "d/a")}
+
+
+def test_short_songs_are_padded():
+    audio = noise(1, 1500)
+    excerpt = make_mixer({}, {"m": audio}).draw(0)
+    _, gain = locate(excerpt.accompaniment[:1500], audio)
+    assert gain > 0
+    assert not excerpt.accompaniment[1500:].any()
+
+
+def test_pool_draws_datasets_by_the_square_root_of_their_length():
+    lengths = {("big", "x"): 40000, ("big", "y"): 50000, ("small", "x"): 10000}
+    stems = [
+        (song(name, dataset), np.zeros(60000, np.float32), np.array([[0, length]]))
+        for (dataset, name), length in lengths.items()
+    ]
+    silent = (song("z", "big"), np.zeros(60000, np.float32), np.zeros((0, 2), int))
+    pool = Pool([*stems, silent])
+    assert len(pool) == 3
+    # sqrt(90000) : sqrt(10000) = 3 : 1, and within "big" 4 : 5.
+    np.testing.assert_allclose(pool.chances, [0.75 * 4 / 9, 0.75 * 5 / 9, 0.25])
+    rng = np.random.default_rng(0)
+    counts = Counter(pool.draw(rng, SAMPLES)[0] for _ in range(1000))
+    shares = np.array([counts[index] for index in range(3)]) / 1000
+    np.testing.assert_allclose(shares, pool.chances, atol=0.045)
+
+
+def test_pool_draws_from_the_sounding_segments():
+    audio = np.zeros(30000, np.float32)
+    segments = np.array([[1000, 11000], [20000, 20500], [29800, 30000]])
+    pool = Pool([(song("x"), audio, segments)])
+    rng = np.random.default_rng(0)
+    firsts = np.array([pool.draw(rng, SAMPLES)[1] for _ in range(2000)])
+    long = (firsts >= 1000) & (firsts <= 9000)
+    assert long.mean() == pytest.approx(10000 / 10700, abs=0.02)
+    # Shorter segments are taken from their start, as far as the song's end allows.
+    assert set(firsts[~long]) == {20000, 28000}
+    assert firsts[long].min() < 1100 and firsts[long].max() > 8900

@@ -1,0 +1,377 @@
+"""The networks: shapes, sizes, the defects of the paper's code, and that they learn."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from vocaltrack.config import PRESETS, ClusteringConfig, UnetConfig
+from vocaltrack.losses import DeepClusteringLoss
+from vocaltrack.models import (
+    build_clustering,
+    build_unet,
+    copy_weights,
+    vocals_mask,
+    without_cudnn,
+)
+
+MEAN = np.linspace(-20.0, -50.0, 128)
+STD = np.linspace(10.0, 20.0, 128)
+TINY_CLUSTERING = ClusteringConfig(units=4, layers=2, embedding_size=3, dropout=0.5)
+TINY_UNET = {style: UnetConfig(filters=2, style=style) for style in ("double", "strided")}
+STYLES = tuple(TINY_UNET)
+
+
+def log_mel(batch=2, seed=0):
+    values = np.random.default_rng(seed).normal(MEAN, STD, (batch, 128, 128))
+    return values.astype(np.float32)
+
+
+def clustering(mask_head=True, seed=0):
+    keras.utils.set_random_seed(seed)
+    return build_clustering(TINY_CLUSTERING, MEAN, STD, mask_head)
+
+
+def unet(style="strided", hdc=None, seed=0):
+    """A U-net, or a UH-net over `hdc`, whose statistics and biases are not the initial ones."""
+    keras.utils.set_random_seed(seed)
+    model = build_unet(TINY_UNET[style], MEAN, STD, hdc)
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return model
+
+
+def build(name):
+    if name in ("dc", "hdc"):
+        return clustering(name == "hdc")
+    return unet(hdc=clustering() if name == "uhnet" else None)
+
+
+def outputs(model, x, **options):
+    """The outputs by name, as arrays."""
+    result = model(x, **options)
+    result = result if isinstance(result, dict) else {"mask": result}
+    return {name: value.numpy() for name, value in result.items()}
+
+
+def assert_same_outputs(first, second):
+    expected, found = (outputs(model, log_mel(), training=False) for model in (first, second))
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+
+
+def test_clustering_outputs():
+    found = outputs(clustering(mask_head=False), log_mel())
+    assert list(found) == ["embeddings"]
+    assert found["embeddings"].shape == (2, 128, 128, 3)
+    assert found["embeddings"].dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(found["embeddings"], axis=-1), 1.0, atol=1e-5)
+
+
+def test_hybrid_outputs():
+    found = outputs(clustering(), log_mel())
+    assert sorted(found) == ["embeddings", "masks"]
+    assert found["embeddings"].shape == (2, 128, 128, 3)
+    assert found["masks"].shape == (2, 128, 128, 2)
+    np.testing.assert_allclose(np.linalg.norm(found["embeddings"], axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(found["masks"].sum(axis=-1), 1.0, atol=1e-6)
+    assert found["masks"].min() >= 0.0 and found["masks"].std() > 0.01
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("hybrid", (False, True))
+def test_unet_outputs(style, hybrid):
+    model = unet(style, clustering() if hybrid else None)
+    mask = outputs(model, log_mel())["mask"]
+    assert model.name == ("uhnet" if hybrid else "unet")
+    assert mask.shape == (2, 128, 128, 1)
+    assert mask.dtype == np.float32
+    assert 0.0 <= mask.min() < mask.max() <= 1.0
+
+
+@pytest.mark.parametrize("name", ("hdc", "unet", "uhnet"))
+def test_vocals_mask_is_the_first_channel(name):
+    model, x = build(name), log_mel()
+    found = outputs(model, x, training=False)
+    expected = found["masks" if name == "hdc" else "mask"][..., 0]
+    np.testing.assert_array_equal(vocals_mask(model, x), expected)
+
+
+def test_half_precision_networks_answer_in_float32():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        hdc = clustering()
+        model = unet(hdc=hdc)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("down0").compute_dtype == "float16"
+    found = {**outputs(hdc, log_mel()), **outputs(model, log_mel())}
+    assert {value.dtype for value in found.values()} == {np.dtype("float32")}
+    np.testing.assert_allclose(np.linalg.norm(found["embeddings"], axis=-1), 1.0, atol=1e-5)
+    np.testing.assert_allclose(found["masks"].sum(axis=-1), 1.0, atol=1e-6)
+
+
+PARAMETERS = {
+    # The original's are 17.97 M, 18.63 M and 14.79 M.
+    "paper": {"dc": 17_970_560, "hdc": 18_626_176, "unet": 14_791_745, "uhnet": 33_419_073},
+    "compact": {"dc": 1_745_408, "hdc": 2_401_024, "unet": 1_629_233, "uhnet": 4_031_057},
+}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_numbers_of_parameters(name):
+    clustering_config, unet_config = PRESETS[name]
+    hdc = build_clustering(clustering_config, MEAN, STD, mask_head=True)
+    models = (
+        build_clustering(clustering_config, MEAN, STD),
+        hdc,
+        build_unet(unet_config, MEAN, STD),
+        build_unet(unet_config, MEAN, STD, hdc),
+    )
+    assert {model.name: model.count_params() for model in models} == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ("style", "down"), (("double", layers.MaxPooling2D), ("strided", layers.Conv2D))
+)
+def test_four_poolings_and_four_upsamplings(style, down):
+    """Defect 6 of the paper's code: two poolings, and skips cropped to fit."""
+    model = unet(style)
+    halvings = [x for x in model.layers if type(x) is down and tuple(x.strides) == (2, 2)]
+    sizes = [tuple(x.output.shape[1:3]) for x in halvings]
+    assert sizes == [(64, 64), (32, 32), (16, 16), (8, 8)]
+    assert [x.input.shape[1] for x in halvings] == [128, 64, 32, 16]
+    doublings = [x for x in model.layers if isinstance(x, layers.Conv2DTranspose)]
+    sizes = [tuple(x.output.shape[1:3]) for x in doublings]
+    assert sizes == [(16, 16), (32, 32), (64, 64), (128, 128)]
+    joins = [x for x in model.layers if isinstance(x, layers.Concatenate)]
+    shapes = [[tuple(tensor.shape[1:3]) for tensor in x.input] for x in joins]
+    assert shapes == [[size, size] for size in sizes]
+    resizers = (layers.ZeroPadding2D, layers.Cropping2D, layers.Resizing)
+    assert not any(isinstance(x, resizers) for x in model.layers)
+
+
+def test_the_published_widths():
+    model = build_unet(UnetConfig(), MEAN, STD)
+    convolutions = [x for x in model.layers if type(x) is layers.Conv2D]
+    down = [64, 64, 128, 128, 256, 256, 512, 512, 512, 512]
+    assert [x.filters for x in convolutions] == [*down, 256, 256, 128, 128, 64, 64, 64, 64, 1]
+    assert {x.kernel_size for x in convolutions[:-1]} == {(3, 3)}
+
+
+@pytest.mark.parametrize("mels", (8, 100, 127, 129))
+def test_refuses_mel_bands_that_four_poolings_cannot_halve(mels):
+    for style in STYLES:
+        with pytest.raises(ValueError, match=f"{mels} mel bands; .* a multiple of 16"):
+            build_unet(TINY_UNET[style], np.zeros(mels), np.ones(mels))
+
+
+@pytest.mark.parametrize("mels", (16, 48, 80))
+def test_takes_other_mel_bands(mels):
+    mean, std = np.zeros(mels), np.ones(mels)
+    hdc = build_clustering(TINY_CLUSTERING, mean, std, mask_head=True)
+    for style in STYLES:
+        model = build_unet(TINY_UNET[style], mean, std, hdc)
+        assert model.output.shape == (None, 128, mels, 1)
+
+
+def test_refuses_a_clustering_network_without_masks():
+    with pytest.raises(ValueError, match="mask head"):
+        unet(hdc=clustering(mask_head=False))
+
+
+@pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
+def test_refuses_inputs_of_another_shape(name):
+    model = build(name)
+    for shape in ((1, 127, 128), (1, 128, 64), (128, 128), (1, 128, 128, 2)):
+        with pytest.raises(ValueError, match="incompatible"):
+            model(np.zeros(shape, np.float32))
+
+
+@pytest.mark.parametrize("name", ("dc", "unet"))
+def test_inputs_are_normalised_band_by_band(name):
+    model = build(name)
+    normalised = keras.Model(model.inputs, model.get_layer("normalise").output)(log_mel())
+    np.testing.assert_allclose(normalised, (log_mel() - MEAN) / STD, atol=1e-4)
+
+
+@pytest.mark.parametrize("training", (False, True))
+def test_uhnet_sees_the_masks_unscrambled(training):
+    """Defect 5: the original reshaped them, so that time, band and mask were mixed up."""
+    hdc = clustering()
+    model = unet(hdc=hdc)
+    seen = keras.Model(model.inputs, model.get_layer("log_mel_and_masks").output)
+    x = log_mel()
+    channels = seen(x, training=training).numpy()
+    masks = hdc(x, training=False)["masks"].numpy()
+    assert channels.shape == (2, 128, 128, 3)
+    np.testing.assert_allclose(channels[..., 0], (x - MEAN) / STD, atol=1e-4)
+    np.testing.assert_allclose(channels[..., 1:], masks, atol=1e-6)
+    assert np.abs(channels[..., 1] - masks.reshape(2, 2, 128, 128)[:, 0]).max() > 0.01
+    assert np.abs(channels[..., 1] - masks[..., 1]).max() > 0.01
+
+
+def trained_a_step(model):
+    model.compile(keras.optimizers.Adam(0.01), loss="binary_crossentropy")
+    target = (np.random.default_rng(1).random((2, 128, 128, 1)) > 0.5).astype(np.float32)
+    model.train_on_batch(log_mel(), target)
+    return model
+
+
+def test_the_clustering_network_inside_the_uhnet_is_frozen():
+    hdc = clustering()
+    model = unet(hdc=hdc)
+    assert hdc.trainable_weights == [] and len(hdc.weights) > 0
+    inner = {id(weight) for weight in hdc.weights}
+    assert inner <= {id(weight) for weight in model.weights}
+    assert not inner & {id(weight) for weight in model.trainable_weights}
+    alone = build_unet(TINY_UNET["strided"], MEAN, STD)
+    assert len(model.trainable_weights) == len(alone.trainable_weights)
+    before, outside = hdc.get_weights(), model.get_layer("down0").get_weights()
+    trained_a_step(model)
+    for old, new in zip(before, hdc.get_weights()):
+        np.testing.assert_array_equal(new, old)
+    assert np.abs(model.get_layer("down0").get_weights()[0] - outside[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
+def test_dropout_is_off_when_serving(name):
+    model, x = build(name), log_mel()
+    first, again = outputs(model, x, training=False), outputs(model, x, training=False)
+    loose = outputs(model, x, training=True)
+    for key, value in first.items():
+        np.testing.assert_array_equal(again[key], value)
+        assert np.abs(loose[key] - value).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
+def test_saved_and_loaded(name, tmp_path):
+    model = build(name)
+    model.save(tmp_path / "model.keras")
+    twin = keras.models.load_model(tmp_path / "model.keras")
+    assert twin.name == name
+    assert [x.name for x in twin.layers] == [x.name for x in model.layers]
+    assert len(twin.trainable_weights) == len(model.trainable_weights)
+    assert_same_outputs(model, twin)
+
+
+def test_a_loaded_uhnet_is_as_frozen_as_before(tmp_path):
+    trained_a_step(unet(hdc=clustering())).save(tmp_path / "uhnet.keras")
+    model = keras.models.load_model(tmp_path / "uhnet.keras")
+    hdc = model.get_layer("hdc")
+    assert hdc.trainable_weights == []
+    before = hdc.get_weights()
+    seen = keras.Model(model.inputs, model.get_layer("log_mel_and_masks").output)
+    masks = hdc(log_mel(), training=False)["masks"]
+    np.testing.assert_allclose(seen(log_mel(), training=True)[..., 1:], masks, atol=1e-6)
+    trained_a_step(model)
+    for old, new in zip(before, hdc.get_weights()):
+        np.testing.assert_array_equal(new, old)
+
+
+@pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
+def test_config_round_trip(name):
+    model = build(name)
+    twin = keras.Model.from_config(model.get_config())
+    twin.set_weights(model.get_weights())
+    assert_same_outputs(model, twin)
+
+
+def test_a_trained_clustering_network_loads_with_its_loss(tmp_path):
+    model = clustering()
+    loss = {"embeddings": DeepClusteringLoss(1), "masks": "binary_crossentropy"}
+    model.compile("adam", loss=loss)
+    model.save(tmp_path / "hdc.keras")
+    twin = keras.models.load_model(tmp_path / "hdc.keras")
+    target = np.ones((2, 128, 128, 2), np.float32)
+    y = {"embeddings": target, "masks": target / 2}
+    first, second = (m.test_on_batch(log_mel(), y, return_dict=True) for m in (model, twin))
+    assert first == pytest.approx(second, rel=1e-5)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_uhnet_starts_out_as_the_unet_it_is_made_from(style):
+    source = unet(style, seed=1)
+    target = unet(style, clustering(), seed=2)
+    first, second = (outputs(m, log_mel(), training=False)["mask"] for m in (source, target))
+    assert np.abs(first - second).max() > 0.01
+    copied = copy_weights(source, target)
+    assert copied == [layer.name for layer in source.layers if layer.weights]
+    assert_same_outputs(source, target)
+    kernel = target.get_layer("down0" if style == "strided" else "down0_a").kernel.numpy()
+    assert kernel.shape[2] == 3
+    np.testing.assert_array_equal(kernel[:, :, 1:], 0.0)
+
+
+def test_an_hdc_can_start_from_a_dc():
+    source, target = clustering(mask_head=False, seed=1), clustering(seed=2)
+    head = target.get_layer("mask_head").get_weights()
+    copied = copy_weights(source, target)
+    assert copied == ["bi_gru_1", "bi_gru_2", "projection"]
+    first, second = (outputs(m, log_mel(), training=False) for m in (source, target))
+    np.testing.assert_allclose(second["embeddings"], first["embeddings"], atol=1e-6)
+    for old, new in zip(head, target.get_layer("mask_head").get_weights()):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_refuses_to_start_from_a_larger_network():
+    source = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
+    with pytest.raises(ValueError):
+        copy_weights(source, unet())
+
+
+def test_refuses_to_start_from_a_smaller_network():
+    target = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
+    with pytest.raises(ValueError):
+        copy_weights(unet(), target)
+
+
+def test_without_cudnn_reaches_every_gru():
+    model = without_cudnn(unet(hdc=clustering()))
+    wrappers = [x for x in model.get_layer("hdc").layers if isinstance(x, layers.Bidirectional)]
+    assert len(wrappers) == TINY_CLUSTERING.layers
+    for wrapper in wrappers:
+        assert wrapper.forward_layer.use_cudnn is False
+        assert wrapper.backward_layer.use_cudnn is False
+
+
+def blobs():
+    """(log_mel, mask) [2, 128, 128]: louder rectangles are the vocals."""
+    mask = np.zeros((2, 128, 128), np.float32)
+    mask[0, 20:70, 30:90] = 1.0
+    mask[1, 60:, 50:70] = 1.0
+    return (log_mel() + 40.0 * mask).astype(np.float32), mask
+
+
+def losses_of(model, x, y, steps):
+    return [float(model.train_on_batch(x, y)) for _ in range(steps)]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_unet_learns_one_batch_by_heart(style):
+    keras.utils.set_random_seed(0)
+    model = build_unet(UnetConfig(filters=4, style=style, dropout=0.0), MEAN, STD)
+    model.compile(keras.optimizers.Adam(0.01), loss="binary_crossentropy")
+    x, mask = blobs()
+    losses = losses_of(model, x, mask[..., np.newaxis], 30)
+    assert losses[-1] < losses[0] / 5
+
+
+def test_a_clustering_network_learns_one_batch_by_heart():
+    keras.utils.set_random_seed(0)
+    config = ClusteringConfig(units=8, layers=1, embedding_size=4, dropout=0.0)
+    model = build_clustering(config, MEAN, STD, mask_head=True)
+    loss = {"embeddings": DeepClusteringLoss(), "masks": "binary_crossentropy"}
+    model.compile(keras.optimizers.Adam(0.01), loss=loss)
+    x, mask = blobs()
+    targets = {
+        "embeddings": tf.stack([mask, tf.ones_like(mask)], axis=-1),
+        "masks": tf.stack([mask, 1 - mask], axis=-1),
+    }
+    history = [model.train_on_batch(x, targets, return_dict=True) for _ in range(60)]
+    for name in ("embeddings_loss", "masks_loss"):
+        assert history[-1][name] < history[0][name] / 5

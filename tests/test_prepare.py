@@ -1,0 +1,277 @@
+"""Preparation end to end on small stems: the same bytes for the same seed, resumable."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+import tensorflow as tf
+
+from vocaltrack import prepare as preparation
+from vocaltrack.config import FeatureConfig
+from vocaltrack.datasets import read_stems
+from vocaltrack.errors import UserError
+from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
+from vocaltrack.pipeline import batches
+from vocaltrack.prepare import excerpt_samples, prepare
+from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
+
+FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=64, n_mels=32, chunk_frames=16)
+CHUNKS = {"train": 22, "valid": 12}  # 22 are rounded up to 24
+EXCERPTS_PER_SHARD = 4
+TONES = {  # Hz of (vocals, accompaniment)
+    "train": {"a": (500, 1200), "b": (700, 1500), "music": (None, 1300)},
+    "valid": {"c": (2300, 3300), "solo": (2600, None), "music2": (None, 3100)},
+}
+SHARD_NAMES = [
+    "train-00000-of-00002.tfrecord",
+    "train-00001-of-00002.tfrecord",
+    "valid-00000-of-00001.tfrecord",
+]
+
+
+class SharedPool:
+    """Two real worker processes for all tests: each takes seconds to import TensorFlow."""
+
+    pool = None
+
+    def __init__(self, workers, mp_context):
+        assert mp_context.get_start_method() == "spawn"
+        if SharedPool.pool is None:
+            SharedPool.pool = ProcessPoolExecutor(workers, mp_context=mp_context)
+
+    def __enter__(self):
+        return SharedPool.pool
+
+    def __exit__(self, *error):
+        pass
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_shards_and_shared_workers():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparation, "EXCERPTS_PER_SHARD", EXCERPTS_PER_SHARD)
+        patch.setattr(preparation, "ProcessPoolExecutor", SharedPool)
+        yield
+    if SharedPool.pool is not None:
+        SharedPool.pool.shutdown()
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Stems of a tone that swells, with a little noise; 3 s at 16 kHz."""
+    root, rng = tmp_path_factory.mktemp("data") / "stems", np.random.default_rng(0)
+    time = np.arange(3 * 16000) / 16000
+    for split, tones in TONES.items():
+        for name, pair in tones.items():
+            (root / split / name).mkdir(parents=True)
+            for stem, hertz in zip(("vocals", "accompaniment"), pair):
+                if hertz:
+                    swell = 0.2 + 0.1 * np.sin(2 * np.pi * 1.3 * time)
+                    audio = swell * np.sin(2 * np.pi * hertz * time) + rng.normal(0, 3e-4, len(time))
+                    soundfile.write(root / split / name / f"{stem}.wav", audio, 16000)
+    return read_stems(root)
+
+
+@pytest.fixture(scope="module")
+def prepared(songs, tmp_path_factory):
+    """(manifest, folder) that two processes wrote."""
+    folder = tmp_path_factory.mktemp("records") / "deep" / "first"
+    return prepare(songs, folder, CHUNKS, FEATURES, seed=5, workers=2), folder
+
+
+@pytest.fixture(scope="module")
+def chunks(prepared):
+    """{split: (streams [chunks, 3, frames, mels], kinds)} as the shards hold them."""
+    manifest, folder = prepared
+    read = {}
+    for split in CHUNKS:
+        records = list(tf.data.TFRecordDataset(manifest.paths(folder, split)).as_numpy_iterator())
+        parsed = parse_chunks(tf.constant(records), FEATURES)
+        examples = [tf.train.Example.FromString(record) for record in records]
+        kinds = [e.features.feature["kind"].bytes_list.value[0].decode() for e in examples]
+        read[split] = np.stack([parsed[name] for name in STREAMS], axis=1), kinds
+    return read
+
+
+def hashes(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.tfrecord")}
+
+
+def draws(songs, split, seed, count):
+    """The excerpts that a split's shards were made of, drawn here."""
+    chosen = [song for song in songs if song.split == split]
+    stems = {"vocals": [], "accompaniment": []}
+    for song in chosen:
+        for stem in song.stems:
+            audio = song.load(stem, FEATURES.sample_rate)
+            stems[stem].append((song, audio, sounding_segments(audio, FEATURES.sample_rate)))
+    backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
+    true = [stem for stem in stems["vocals"] if stem[0].key in backing]
+    pools = Pool(true), backing, Pool(stems["vocals"]), Pool(stems["accompaniment"])
+    mixer = Mixer(*pools, excerpt_samples(FEATURES))
+    number = int(hashlib.sha256(split.encode()).hexdigest()[:8], 16)
+    return [mixer.draw((seed, number, index)) for index in range(count)]
+
+
+def librosa_log_mel(audio):
+    power = librosa.feature.melspectrogram(
+        y=audio,
+        sr=FEATURES.sample_rate,
+        n_fft=FEATURES.n_fft,
+        hop_length=FEATURES.hop_length,
+        n_mels=FEATURES.n_mels,
+        pad_mode="constant",
+    )
+    return librosa.power_to_db(power, ref=1.0, amin=FEATURES.power_floor, top_db=None).T
+
+
+def test_manifest(prepared, chunks):
+    manifest, folder = prepared
+    assert Manifest.load(folder) == manifest
+    assert (manifest.features, manifest.seed) == (FEATURES, 5)
+    listed = [shard["file"] for split in CHUNKS for shard in manifest.shards[split]]
+    assert listed == SHARD_NAMES
+    assert [shard["records"] for shard in manifest.shards["train"]] == [16, 8]
+    assert (manifest.records("train"), manifest.records("valid")) == (24, 12)
+    assert manifest.songs == {
+        "train": ["stems/a", "stems/b", "stems/music"],
+        "valid": ["stems/c", "stems/music2", "stems/solo"],
+    }
+    for split, (streams, kinds) in chunks.items():
+        assert streams.shape == (manifest.records(split), 3, 16, 32)
+        counted = Counter(kinds)
+        assert manifest.counts[split] == {kind: counted[kind] for kind in KINDS}
+        assert kinds == [kind for kind in kinds[::4] for _ in range(4)]
+
+
+def test_folder_holds_nothing_else(prepared):
+    names = {path.name for path in prepared[1].iterdir()}
+    counts = {name.replace(".tfrecord", ".json") for name in SHARD_NAMES}
+    assert names == {MANIFEST, "plan.sha256", *SHARD_NAMES, *counts}
+
+
+def test_chunks_are_the_features_of_the_excerpts(songs, prepared, chunks):
+    for split, count in (("train", 6), ("valid", 3)):
+        streams, kinds = chunks[split]
+        margin = FEATURES.n_fft // 2 // FEATURES.hop_length
+        for index, excerpt in enumerate(draws(songs, split, 5, count)):
+            mixture = excerpt.vocals + excerpt.accompaniment
+            for number, audio in enumerate((mixture, excerpt.vocals, excerpt.accompaniment)):
+                frames = librosa_log_mel(audio)[margin : margin + 64]
+                stored = streams[4 * index : 4 * index + 4, number].reshape(64, 32)
+                assert np.abs(stored - frames).max() < 0.05
+            assert set(kinds[4 * index : 4 * index + 4]) == {excerpt.kind}
+
+
+def test_no_song_of_one_split_sounds_in_another(chunks):
+    """Each stem's loudest mel band is that of a tone of the split's own songs."""
+
+    def band(hertz):
+        tone = np.sin(2 * np.pi * hertz * np.arange(8000) / 8000)
+        return librosa_log_mel(tone).mean(axis=0).argmax()
+
+    for split, (streams, kinds) in chunks.items():
+        for index, stem in ((1, 0), (2, 1)):
+            sung = [n for n, kind in enumerate(kinds) if stem or kind != "instrumental"]
+            loudest = set(streams[sung, index].mean(axis=1).argmax(axis=-1))
+            own = {band(t[stem]) for t in TONES[split].values() if t[stem]}
+            assert loudest and loudest <= own
+
+
+def test_statistics(prepared, chunks):
+    manifest, _ = prepared
+    mixtures = chunks["train"][0][:, 0].reshape(-1, 32).astype(np.float64)
+    np.testing.assert_allclose(manifest.mean, mixtures.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(manifest.std, mixtures.std(axis=0), atol=1e-6)
+    assert min(manifest.std) > 1
+
+
+def test_pipeline_reads_what_was_prepared(prepared, chunks):
+    read = [batch["mixture"] for batch in batches(*prepared, "train", batch_size=8)]
+    np.testing.assert_array_equal(np.concatenate(read), chunks["train"][0][:, 0])
+
+
+def test_same_seed_same_bytes(songs, prepared, tmp_path):
+    manifest = prepare(songs, tmp_path, CHUNKS, FEATURES, seed=5)
+    assert manifest == prepared[0]
+    assert sorted(hashes(tmp_path)) == SHARD_NAMES
+    assert hashes(tmp_path) == hashes(prepared[1])
+    assert (tmp_path / MANIFEST).read_bytes() == (prepared[1] / MANIFEST).read_bytes()
+
+
+def test_other_seed_other_bytes(songs, prepared, tmp_path):
+    manifest = prepare(songs, tmp_path, CHUNKS | {"test": 0}, FEATURES, seed=6)
+    assert sorted(hashes(tmp_path)) == SHARD_NAMES
+    assert not set(hashes(tmp_path).values()) & set(hashes(prepared[1]).values())
+    assert "test" not in manifest.shards
+
+
+def test_an_interrupted_preparation_goes_on(songs, prepared, tmp_path):
+    folder = tmp_path / "resumed"
+    shutil.copytree(prepared[1], folder)
+    (folder / MANIFEST).unlink()
+    (folder / SHARD_NAMES[1]).unlink()
+    kept = (SHARD_NAMES[0], SHARD_NAMES[2])
+    before = {name: (folder / name).stat() for name in kept}
+    manifest = prepare(songs, folder, CHUNKS, FEATURES, seed=5)
+    after = {name: (folder / name).stat() for name in kept}
+    for name in kept:
+        assert after[name].st_mtime_ns == before[name].st_mtime_ns
+        assert after[name].st_ino == before[name].st_ino
+    assert manifest == prepared[0]
+    assert hashes(folder) == hashes(prepared[1])
+    assert {p.name for p in folder.iterdir()} == {p.name for p in prepared[1].iterdir()}
+
+
+@pytest.mark.parametrize("change", ["seed", "chunks", "features", "songs"])
+def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
+    given = {"songs": songs, "chunks": CHUNKS, "features": FEATURES, "seed": 5}
+    other = {
+        "songs": songs[1:],
+        "chunks": CHUNKS | {"train": 28},
+        "features": FeatureConfig(),
+        "seed": 6,
+    }
+    before = hashes(prepared[1])
+    with pytest.raises(UserError, match="holds records of other songs or settings"):
+        prepare(folder=prepared[1], **given | {change: other[change]})
+    assert hashes(prepared[1]) == before
+
+
+def test_refusals_before_any_work(songs, tmp_path):
+    with pytest.raises(UserError, match="no train chunks"):
+        prepare(songs, tmp_path / "a", {"valid": 4}, FEATURES)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file cannot be made"):
+        prepare(songs, tmp_path / "file", CHUNKS, FEATURES)
+    (tmp_path / "x.tfrecord").touch()
+    with pytest.raises(UserError, match="records of unknown origin"):
+        prepare(songs, tmp_path, CHUNKS, FEATURES)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "x.tfrecord"]
+
+
+def test_a_split_without_songs_is_refused(songs, tmp_path):
+    with pytest.raises(UserError, match="no songs in the split test"):
+        prepare(songs, tmp_path, CHUNKS | {"test": 4}, FEATURES)
+
+
+def test_an_unreadable_stem_is_named(tmp_path):
+    (tmp_path / "train" / "song").mkdir(parents=True)
+    (tmp_path / "train" / "song" / "accompaniment.wav").write_text("no audio")
+    with pytest.raises(UserError, match=r"song/accompaniment\.wav cannot be read as audio"):
+        prepare(read_stems(tmp_path), tmp_path / "records", {"train": 4}, FEATURES)
+    assert not (tmp_path / "records" / MANIFEST).exists()
+
+
+def test_shard_counts_are_kept_beside_the_shard(prepared):
+    manifest, folder = prepared
+    totals = Counter()
+    for name in SHARD_NAMES[:2]:
+        totals += Counter(json.loads((folder / name.replace(".tfrecord", ".json")).read_text()))
+    assert {kind: totals[kind] for kind in KINDS} == manifest.counts["train"]
