@@ -26,7 +26,8 @@ def song(frames=300):
 
 def embed(chunks):
     """Two orthogonal directions, told apart by the level."""
-    return tf.gather(tf.constant([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]]), tf.cast(chunks > 0, tf.int32))
+    directions = tf.constant([[0.6, 0.8, 0.0], [-0.8, 0.6, 0.0]])
+    return tf.gather(directions, tf.cast(chunks > 0, tf.int32))
 
 
 def alike(chunks):
@@ -127,13 +128,13 @@ def spread(chunks):
 
 
 def test_agrees_with_scikit_learn():
-    log_mel, truth = song(256)
+    log_mel, _ = song(256)
     vectors = spread(tf.constant(log_mel)).numpy().reshape(-1, 2)
     labels = KMeans(2, n_init=4, random_state=0).fit(vectors).labels_.reshape(log_mel.shape)
     mask = cluster_mask(log_mel, spread, CONFIG)
     agreement = np.mean(mask == labels)
     assert max(agreement, 1 - agreement) > 0.9999
-    assert 0.7 < np.mean(mask == truth) < 0.99
+    assert 0.3 < mask.mean() < 0.7
 
 
 def test_is_deterministic():
@@ -148,6 +149,17 @@ def test_a_long_song_is_sampled_all_over(monkeypatch):
     log_mel, truth = song(128 * 9)
     for head in (None, head_that_says(0.9, 0.1)):
         np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head), truth)
+
+
+def test_scikit_learn_is_not_translated_by_autograph(caplog):
+    """It was, at the cost of ten seconds and a page of warnings a process."""
+    logger = tf.get_logger()
+    logger.addHandler(caplog.handler)
+    try:
+        cluster_mask(song(100)[0], embed, CONFIG)
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert caplog.text == ""
 
 
 def test_the_network_is_given_chunks_of_its_own_size():

@@ -1,5 +1,7 @@
 """The networks: shapes, sizes, the defects of the paper's code, and that they learn."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from vocaltrack.models import (
 
 MEAN = np.linspace(-20.0, -50.0, 128)
 STD = np.linspace(10.0, 20.0, 128)
-TINY_CLUSTERING = ClusteringConfig(units=4, layers=2, embedding_size=3, dropout=0.5)
+TINY_CLUSTERING = ClusteringConfig(units=4, layers=1, embedding_size=3, dropout=0.5)
 TINY_UNET = {style: UnetConfig(filters=2, style=style) for style in ("double", "strided")}
 STYLES = tuple(TINY_UNET)
 
@@ -44,28 +46,35 @@ def unet(style="strided", hdc=None, seed=0):
     return model
 
 
-def build(name):
+@functools.cache
+def built(name):
+    """One network of each kind for all the tests that change nothing in it."""
     if name in ("dc", "hdc"):
         return clustering(name == "hdc")
-    return unet(hdc=clustering() if name == "uhnet" else None)
+    return unet(hdc=built("hdc") if name == "uhnet" else None)
 
 
-def outputs(model, x, **options):
-    """The outputs by name, as arrays."""
-    result = model(x, **options)
+@functools.cache
+def traced(model):
+    return tf.function(model)
+
+
+def outputs(model, training=False):
+    """The outputs for `log_mel()` by name, as arrays."""
+    result = traced(model)(log_mel(), training=training)
     result = result if isinstance(result, dict) else {"mask": result}
     return {name: value.numpy() for name, value in result.items()}
 
 
 def assert_same_outputs(first, second):
-    expected, found = (outputs(model, log_mel(), training=False) for model in (first, second))
+    expected, found = outputs(first), outputs(second)
     assert expected.keys() == found.keys()
     for name in expected:
         np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
 
 
 def test_clustering_outputs():
-    found = outputs(clustering(mask_head=False), log_mel())
+    found = outputs(built("dc"))
     assert list(found) == ["embeddings"]
     assert found["embeddings"].shape == (2, 128, 128, 3)
     assert found["embeddings"].dtype == np.float32
@@ -73,7 +82,7 @@ def test_clustering_outputs():
 
 
 def test_hybrid_outputs():
-    found = outputs(clustering(), log_mel())
+    found = outputs(built("hdc"))
     assert sorted(found) == ["embeddings", "masks"]
     assert found["embeddings"].shape == (2, 128, 128, 3)
     assert found["masks"].shape == (2, 128, 128, 2)
@@ -85,20 +94,19 @@ def test_hybrid_outputs():
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("hybrid", (False, True))
 def test_unet_outputs(style, hybrid):
-    model = unet(style, clustering() if hybrid else None)
-    mask = outputs(model, log_mel())["mask"]
+    model = unet(style, built("hdc") if hybrid else None)
+    mask = outputs(model)["mask"]
     assert model.name == ("uhnet" if hybrid else "unet")
     assert mask.shape == (2, 128, 128, 1)
     assert mask.dtype == np.float32
     assert 0.0 <= mask.min() < mask.max() <= 1.0
 
 
-@pytest.mark.parametrize("name", ("hdc", "unet", "uhnet"))
+@pytest.mark.parametrize("name", ("hdc", "unet"))
 def test_vocals_mask_is_the_first_channel(name):
-    model, x = build(name), log_mel()
-    found = outputs(model, x, training=False)
-    expected = found["masks" if name == "hdc" else "mask"][..., 0]
-    np.testing.assert_array_equal(vocals_mask(model, x), expected)
+    model = built(name)
+    expected = outputs(model)["masks" if name == "hdc" else "mask"][..., 0]
+    np.testing.assert_allclose(vocals_mask(model, log_mel()), expected, atol=1e-6)
 
 
 def test_half_precision_networks_answer_in_float32():
@@ -109,7 +117,7 @@ def test_half_precision_networks_answer_in_float32():
     finally:
         keras.config.set_dtype_policy("float32")
     assert model.get_layer("down0").compute_dtype == "float16"
-    found = {**outputs(hdc, log_mel()), **outputs(model, log_mel())}
+    found = {**outputs(hdc), **outputs(model)}
     assert {value.dtype for value in found.values()} == {np.dtype("float32")}
     np.testing.assert_allclose(np.linalg.norm(found["embeddings"], axis=-1), 1.0, atol=1e-5)
     np.testing.assert_allclose(found["masks"].sum(axis=-1), 1.0, atol=1e-6)
@@ -186,7 +194,7 @@ def test_refuses_a_clustering_network_without_masks():
 
 @pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
 def test_refuses_inputs_of_another_shape(name):
-    model = build(name)
+    model = built(name)
     for shape in ((1, 127, 128), (1, 128, 64), (128, 128), (1, 128, 128, 2)):
         with pytest.raises(ValueError, match="incompatible"):
             model(np.zeros(shape, np.float32))
@@ -194,20 +202,23 @@ def test_refuses_inputs_of_another_shape(name):
 
 @pytest.mark.parametrize("name", ("dc", "unet"))
 def test_inputs_are_normalised_band_by_band(name):
-    model = build(name)
-    normalised = keras.Model(model.inputs, model.get_layer("normalise").output)(log_mel())
+    model = built(name)
+    normalised = keras.Model(model.input, model.get_layer("normalise").output)(log_mel())
     np.testing.assert_allclose(normalised, (log_mel() - MEAN) / STD, atol=1e-4)
+
+
+def seen_by_the_unet(uhnet):
+    return keras.Model(uhnet.input, uhnet.get_layer("log_mel_and_masks").output)
 
 
 @pytest.mark.parametrize("training", (False, True))
 def test_uhnet_sees_the_masks_unscrambled(training):
-    """Defect 5: the original reshaped them, so that time, band and mask were mixed up."""
-    hdc = clustering()
-    model = unet(hdc=hdc)
-    seen = keras.Model(model.inputs, model.get_layer("log_mel_and_masks").output)
-    x = log_mel()
-    channels = seen(x, training=training).numpy()
-    masks = hdc(x, training=False)["masks"].numpy()
+    """Defect 5: the original reshaped them, so that time, band and mask were mixed up.
+
+    In training too they are those of the hdc without its dropout.
+    """
+    x, masks = log_mel(), outputs(built("hdc"))["masks"]
+    channels = outputs(seen_by_the_unet(built("uhnet")), training)["mask"]
     assert channels.shape == (2, 128, 128, 3)
     np.testing.assert_allclose(channels[..., 0], (x - MEAN) / STD, atol=1e-4)
     np.testing.assert_allclose(channels[..., 1:], masks, atol=1e-6)
@@ -238,19 +249,18 @@ def test_the_clustering_network_inside_the_uhnet_is_frozen():
     assert np.abs(model.get_layer("down0").get_weights()[0] - outside[0]).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
+@pytest.mark.parametrize("name", ("hdc", "unet"))
 def test_dropout_is_off_when_serving(name):
-    model, x = build(name), log_mel()
-    first, again = outputs(model, x, training=False), outputs(model, x, training=False)
-    loose = outputs(model, x, training=True)
+    model = clustering() if name == "hdc" else unet()
+    first, again, loose = (outputs(model, training) for training in (False, False, True))
     for key, value in first.items():
-        np.testing.assert_array_equal(again[key], value)
+        np.testing.assert_allclose(again[key], value, atol=1e-6)
         assert np.abs(loose[key] - value).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
 def test_saved_and_loaded(name, tmp_path):
-    model = build(name)
+    model = built(name)
     model.save(tmp_path / "model.keras")
     twin = keras.models.load_model(tmp_path / "model.keras")
     assert twin.name == name
@@ -260,45 +270,28 @@ def test_saved_and_loaded(name, tmp_path):
 
 
 def test_a_loaded_uhnet_is_as_frozen_as_before(tmp_path):
-    trained_a_step(unet(hdc=clustering())).save(tmp_path / "uhnet.keras")
+    built("uhnet").save(tmp_path / "uhnet.keras")
     model = keras.models.load_model(tmp_path / "uhnet.keras")
     hdc = model.get_layer("hdc")
     assert hdc.trainable_weights == []
-    before = hdc.get_weights()
-    seen = keras.Model(model.inputs, model.get_layer("log_mel_and_masks").output)
-    masks = hdc(log_mel(), training=False)["masks"]
-    np.testing.assert_allclose(seen(log_mel(), training=True)[..., 1:], masks, atol=1e-6)
-    trained_a_step(model)
-    for old, new in zip(before, hdc.get_weights()):
-        np.testing.assert_array_equal(new, old)
+    assert [x.rate for x in hdc.layers if isinstance(x, layers.Dropout)] == [0.0, 0.0]
+    channels = outputs(seen_by_the_unet(model), training=True)["mask"]
+    np.testing.assert_allclose(channels[..., 1:], outputs(built("hdc"))["masks"], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ("dc", "hdc", "unet", "uhnet"))
+@pytest.mark.parametrize("name", ("hdc", "uhnet"))
 def test_config_round_trip(name):
-    model = build(name)
+    model = built(name)
     twin = keras.Model.from_config(model.get_config())
     twin.set_weights(model.get_weights())
     assert_same_outputs(model, twin)
 
 
-def test_a_trained_clustering_network_loads_with_its_loss(tmp_path):
-    model = clustering()
-    loss = {"embeddings": DeepClusteringLoss(1), "masks": "binary_crossentropy"}
-    model.compile("adam", loss=loss)
-    model.save(tmp_path / "hdc.keras")
-    twin = keras.models.load_model(tmp_path / "hdc.keras")
-    target = np.ones((2, 128, 128, 2), np.float32)
-    y = {"embeddings": target, "masks": target / 2}
-    first, second = (m.test_on_batch(log_mel(), y, return_dict=True) for m in (model, twin))
-    assert first == pytest.approx(second, rel=1e-5)
-
-
 @pytest.mark.parametrize("style", STYLES)
 def test_a_uhnet_starts_out_as_the_unet_it_is_made_from(style):
     source = unet(style, seed=1)
-    target = unet(style, clustering(), seed=2)
-    first, second = (outputs(m, log_mel(), training=False)["mask"] for m in (source, target))
-    assert np.abs(first - second).max() > 0.01
+    target = unet(style, built("hdc"), seed=2)
+    assert np.abs(outputs(source)["mask"] - outputs(target)["mask"]).max() > 0.01
     copied = copy_weights(source, target)
     assert copied == [layer.name for layer in source.layers if layer.weights]
     assert_same_outputs(source, target)
@@ -311,23 +304,31 @@ def test_an_hdc_can_start_from_a_dc():
     source, target = clustering(mask_head=False, seed=1), clustering(seed=2)
     head = target.get_layer("mask_head").get_weights()
     copied = copy_weights(source, target)
-    assert copied == ["bi_gru_1", "bi_gru_2", "projection"]
-    first, second = (outputs(m, log_mel(), training=False) for m in (source, target))
-    np.testing.assert_allclose(second["embeddings"], first["embeddings"], atol=1e-6)
+    assert copied == ["bi_gru_1", "projection"]
+    vectors = [outputs(model)["embeddings"] for model in (source, target)]
+    np.testing.assert_allclose(*vectors, atol=1e-6)
     for old, new in zip(head, target.get_layer("mask_head").get_weights()):
         np.testing.assert_array_equal(new, old)
 
 
 def test_refuses_to_start_from_a_larger_network():
     source = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="shape"):
         copy_weights(source, unet())
 
 
-def test_refuses_to_start_from_a_smaller_network():
-    target = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize("hybrid", (False, True))
+def test_refuses_to_start_from_a_smaller_network(hybrid):
+    hdc = built("hdc") if hybrid else None
+    target = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD, hdc)
+    with pytest.raises(ValueError, match="shape"):
         copy_weights(unet(), target)
+
+
+def test_refuses_to_start_from_a_smaller_clustering_network():
+    larger = ClusteringConfig(units=5, layers=1, embedding_size=3)
+    with pytest.raises(ValueError, match="shape"):
+        copy_weights(built("dc"), build_clustering(larger, MEAN, STD))
 
 
 def test_without_cudnn_reaches_every_gru():
@@ -347,21 +348,16 @@ def blobs():
     return (log_mel() + 40.0 * mask).astype(np.float32), mask
 
 
-def losses_of(model, x, y, steps):
-    return [float(model.train_on_batch(x, y)) for _ in range(steps)]
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_a_unet_learns_one_batch_by_heart(style):
+def test_a_unet_learns_one_batch_by_heart():
     keras.utils.set_random_seed(0)
-    model = build_unet(UnetConfig(filters=4, style=style, dropout=0.0), MEAN, STD)
+    model = build_unet(UnetConfig(filters=4, style="strided", dropout=0.0), MEAN, STD)
     model.compile(keras.optimizers.Adam(0.01), loss="binary_crossentropy")
     x, mask = blobs()
-    losses = losses_of(model, x, mask[..., np.newaxis], 30)
-    assert losses[-1] < losses[0] / 5
+    losses = [float(model.train_on_batch(x, mask[..., np.newaxis])) for _ in range(20)]
+    assert losses[-1] < losses[0] / 10
 
 
-def test_a_clustering_network_learns_one_batch_by_heart():
+def test_a_clustering_network_learns_one_batch_by_heart(tmp_path):
     keras.utils.set_random_seed(0)
     config = ClusteringConfig(units=8, layers=1, embedding_size=4, dropout=0.0)
     model = build_clustering(config, MEAN, STD, mask_head=True)
@@ -372,6 +368,10 @@ def test_a_clustering_network_learns_one_batch_by_heart():
         "embeddings": tf.stack([mask, tf.ones_like(mask)], axis=-1),
         "masks": tf.stack([mask, 1 - mask], axis=-1),
     }
-    history = [model.train_on_batch(x, targets, return_dict=True) for _ in range(60)]
+    history = [model.train_on_batch(x, targets, return_dict=True) for _ in range(25)]
     for name in ("embeddings_loss", "masks_loss"):
-        assert history[-1][name] < history[0][name] / 5
+        assert history[-1][name] < history[0][name] / 10
+    model.save(tmp_path / "hdc.keras")
+    twin = keras.models.load_model(tmp_path / "hdc.keras")
+    first, second = (m.test_on_batch(x, targets, return_dict=True) for m in (model, twin))
+    assert second == pytest.approx(first, rel=1e-5)

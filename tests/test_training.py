@@ -16,7 +16,8 @@ from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
-from vocaltrack.training import TrainingConfig, load_run, train
+from vocaltrack.runs import load_run
+from vocaltrack.training import TrainingConfig, train
 
 SMALL_UNET = UnetConfig(filters=4, style="strided", dropout=0.0)
 SMALL_CLUSTERING = ClusteringConfig(units=8, layers=1, dropout=0.0)

@@ -58,6 +58,7 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
     if swap:
         vocal = 1 - vocal
 
+    @tf.autograph.experimental.do_not_convert
     def assign(chunks):
         vectors = np.asarray(embed(chunks))
         labels = kmeans.predict(vectors.reshape(-1, vectors.shape[-1]))

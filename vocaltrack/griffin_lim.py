@@ -47,9 +47,9 @@ def mel_power_to_audio(power, config):
         config: `FeatureConfig`.
 
     Returns:
-        float32 [frames * hop_length], at most full scale.
+        float32 [(frames - 1) * hop_length], at most full scale.
     """
     widths = mel_filterbank(config).sum(axis=1)
     linear = (power / np.maximum(widths, 1e-9)) @ mel_to_linear(config)
-    audio = griffin_lim(np.sqrt(linear), len(power) * config.hop_length, config)
+    audio = griffin_lim(np.sqrt(linear), (len(power) - 1) * config.hop_length, config)
     return audio / max(1.0, np.max(np.abs(audio)))

@@ -51,7 +51,8 @@ def build_unet(config, mean, std, clustering=None):
         config: `UnetConfig`.
         mean, std: input normalisation, one value per mel band, in dB.
         clustering: a trained `hdc`; its two softmax masks become the second
-            and third input channel (paper, Fig. 5). It is frozen here.
+            and third input channel (paper, Fig. 5). It is frozen here,
+            its dropout too.
 
     Returns:
         `keras.Model` from log_mel to the vocals' proportion mask, float32
@@ -69,6 +70,10 @@ def build_unet(config, mean, std, clustering=None):
         if "masks" not in clustering.output:
             raise ValueError("the UH-net needs a clustering network with a mask head (hdc)")
         clustering.trainable = False
+        # In fit, Keras overrules the training=False below for a nested model.
+        for layer in clustering.layers:
+            if isinstance(layer, layers.Dropout):
+                layer.rate = 0.0
         masks = clustering(inputs, training=False)["masks"]
         x = layers.Concatenate(name="log_mel_and_masks")([x, masks])
     x = {"double": _double_unet, "strided": _strided_unet}[config.style](x, config)
@@ -160,6 +165,9 @@ def copy_weights(source, target):
 
     Returns:
         names of the layers that were copied.
+
+    Raises:
+        ValueError: the networks differ in another way.
     """
     trained = {layer.name: layer for layer in source.layers if layer.weights}
     copied = []
@@ -169,9 +177,9 @@ def copy_weights(source, target):
             continue
         for mine, theirs in zip(layer.weights, twin.weights):
             value = ops.convert_to_numpy(theirs)
-            if mine.shape != theirs.shape:
-                padding = [(0, a - b) for a, b in zip(mine.shape, theirs.shape)]
-                value = np.pad(value, padding)
+            if value.ndim == 4 and mine.shape[2] > value.shape[2]:
+                channels = (0, mine.shape[2] - value.shape[2])
+                value = np.pad(value, [(0, 0), (0, 0), channels, (0, 0)])
             mine.assign(value)
         copied.append(layer.name)
     return copied

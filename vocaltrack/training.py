@@ -1,28 +1,18 @@
-"""Training runs: compile, callbacks, resume. A run is a folder.
+"""Training: networks, losses, optimizers and callbacks put together."""
 
-    run.json       every setting, features and input normalisation
-    best.keras     the weights of the best validation loss
-    log.csv        losses and learning rate of each epoch
-    backup/        the newest state, for going on after a kill
-    tensorboard/   losses, learning rate, pictures and audio
-"""
-
-import csv
 import dataclasses
-import json
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from vocaltrack.config import FeatureConfig, read_json
 from vocaltrack.errors import UserError
-from vocaltrack.files import write_atomically
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_clustering, build_unet, copy_weights
 from vocaltrack.pipeline import batches, clustering_examples, corrupt_shards, mask_examples
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
+from vocaltrack.runs import claim_run, epochs_done, load_run, logged
 
 WARMUP_STEPS = 200
 GRADIENT_NORM = 5.0
@@ -89,9 +79,9 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     manifest = Manifest.load(records)
     keras.utils.set_random_seed(config.seed)
     model = _build(config, network, manifest, clustering_run, initial_run)
-    _claim(run, config, network, manifest)
+    claim_run(run, config, network, manifest)
     compile_model(model, config)
-    seed = config.seed + _epochs_done(run)
+    seed = config.seed + epochs_done(run)
     try:
         return model.fit(
             examples(config, manifest, records, "train", seed),
@@ -107,31 +97,6 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         raise UserError(
             f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
         ) from error
-
-
-def load_run(run):
-    """A run's best network and what describes it.
-
-    Args:
-        run: folder of the run.
-
-    Returns:
-        (model, description): `keras.Model` and the content of run.json with
-        "features" as `FeatureConfig`.
-
-    Raises:
-        UserError: the folder holds no trained network.
-    """
-    run = Path(run)
-    if not (run / "best.keras").exists():
-        raise UserError(f"{run} holds no best.keras; train a model there first")
-    description = read_json(run / "run.json", "the run")
-    description["features"] = FeatureConfig.from_dict(description["features"])
-    try:
-        model = keras.models.load_model(run / "best.keras", compile=False)
-    except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{run / 'best.keras'} cannot be loaded: {error}") from error
-    return model, description
 
 
 def _build(config, network, manifest, clustering_run, initial_run):
@@ -165,34 +130,6 @@ def _load_other(run, manifest, wanted):
         raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
     manifest.features.check_same(description["features"], "the records", str(run))
     return model
-
-
-def _claim(run, config, network, manifest):
-    """Write run.json, or refuse a folder that holds a run with other settings."""
-    settings = {
-        "training": dataclasses.asdict(config),
-        "network": dataclasses.asdict(network),
-        "features": manifest.features.to_dict(),
-        "mean": list(manifest.mean),
-        "std": list(manifest.std),
-        "songs": manifest.songs,
-    }
-    path = run / "run.json"
-    if path.exists():
-        old = read_json(path, "the run")
-        for part in ("training", "network", "features"):
-            for name, value in settings[part].items():
-                if name != "epochs" and old[part].get(name) != value:
-                    raise UserError(
-                        f"{run} was trained with {name}={old[part].get(name)}, not {value}; "
-                        "give the same settings or another folder"
-                    )
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{run} cannot be made: {error}") from error
-    text = json.dumps(settings, indent=1, ensure_ascii=False)
-    write_atomically(path, lambda p: Path(p).write_text(text, encoding="utf-8"))
 
 
 def compile_model(model, config):
@@ -239,7 +176,7 @@ def examples(config, manifest, records, split, seed):
 
 
 def _callbacks(run, config, manifest, records):
-    best = min(_column(run, "val_loss"), default=None)
+    best = min(logged(run, "val_loss"), default=None)
     callbacks = [
         keras.callbacks.BackupAndRestore(run / "backup", delete_checkpoint=False),
         keras.callbacks.ModelCheckpoint(
@@ -254,16 +191,3 @@ def _callbacks(run, config, manifest, records):
     if config.decay == "plateau":
         callbacks.insert(0, keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3))
     return callbacks
-
-
-def _column(run, name):
-    """A column of the run's log; empty before the first epoch."""
-    path = run / "log.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return [float(row[name]) for row in csv.DictReader(file)]
-
-
-def _epochs_done(run):
-    return len(_column(run, "val_loss"))

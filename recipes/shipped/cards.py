@@ -1,0 +1,167 @@
+"""Write the model card of each shipped model from its run and the evaluation.
+
+    python recipes/shipped/cards.py
+
+Reads runs/<model>/{run.json,log.csv} and recipes/shipped/evaluation.json;
+writes saved_models/<model>/README.md and curve.png. Needs matplotlib.
+"""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import matplotlib
+
+from vocaltrack.evaluation import METRICS
+from vocaltrack.metrics import median
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ABOUT = {
+    "dc": "Deep clustering: four Bi-GRU layers embed every time-frequency bin, k-means over the "
+    "song makes two clusters, and the one with fewer bins below 200 Hz is taken as the vocals.",
+    "hdc": "The hybrid: the clustering network with a second, softmax head that predicts the "
+    "vocals' and the accompaniment's masks.",
+    "unet": "A U-net on the log-mel, with four strided 5x5 convolutions down and four up.",
+    "uhnet": "The hybrid U-net: three input channels, the log-mel and the two softmax masks of "
+    "the frozen `hdc`, which is inside this file.",
+}
+WEAK = {
+    "dc": "It is the weakest model here: shipped to show the method. With male voices the rule "
+    "of 200 Hz may choose the wrong cluster (`--swap`), and its masks are binary, which is heard "
+    "as chirping.",
+    "hdc": "It blurs: quiet vocals under loud music are often lost, and drums leak through.",
+    "unet": "Choirs, lead synthesizers and solo strings come out as vocals in part; see the "
+    "worst instrumentals below.",
+    "uhnet": "What the unet is bad at, somewhat less so; it costs a run of the Bi-GRU more.",
+}
+DATA = """\
+- MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
+- three songs of the Cambridge-MT multitrack library (educational, non-commercial);
+- solo singing: RAVDESS (CC BY-NC-SA 4.0), GTSinger demonstrations (CC BY-NC-SA 4.0), PESnQ 2017
+  (research), MTG Turkish makam a cappella sections (CC BY 4.0), Choral Singing Dataset (CC BY 4.0);
+- instrumental music of free games (GPL, CC BY, CC BY-SA, CC0) and the accompaniments of two songs
+  by Software-Entwicklungskit (CC0).
+
+The weights are therefore for research and non-commercial use only. Songs and singers of the
+validation split were never heard in training."""
+
+
+def main():
+    report = json.loads((REPOSITORY / "recipes/shipped/evaluation.json").read_text())
+    for model in ABOUT:
+        run = REPOSITORY / "runs" / model
+        description = json.loads((run / "run.json").read_text())
+        with open(run / "log.csv", newline="") as file:
+            log = list(csv.DictReader(file))
+        folder = REPOSITORY / "saved_models" / model
+        draw_curve(log, folder / "curve.png", model)
+        (folder / "README.md").write_text(card(model, description, log, report), encoding="utf-8")
+
+
+def draw_curve(log, path, model):
+    """Training and validation loss of each epoch as a small picture."""
+    figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
+    epochs = [int(row["epoch"]) + 1 for row in log]
+    for column, label in (("loss", "training"), ("val_loss", "validation")):
+        axes.plot(epochs, [float(row[column]) for row in log], marker="o", label=label)
+    axes.set(xlabel="epoch", ylabel="loss", title=f"{model}: loss by epoch")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def card(model, description, log, report):
+    training = description["training"]
+    best = min(log, key=lambda row: float(row["val_loss"]))
+    steps = len(log) * training["steps_per_epoch"]
+    lines = [
+        f"# {model}",
+        "",
+        ABOUT[model],
+        "",
+        "## Trained on",
+        "",
+        DATA,
+        "",
+        "## Training",
+        "",
+        f"`{command(model)}` (records: `prepare_data.py` with its defaults, "
+        "[train.sh](../../recipes/shipped/train.sh)), on two CPU cores.",
+        "",
+        f"{steps} steps of {training['batch_size']} chunks in {len(log)} epochs; best validation "
+        f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
+        f"{description['network']['dropout']}, {training['optimizer']}, learning rate "
+        f"{training['learning_rate']} with {training['decay']} decay.",
+        "",
+        "![loss by epoch](curve.png)",
+        "",
+        "## Scores",
+        "",
+        *scores(model, report),
+        "",
+        "## What it is bad at",
+        "",
+        WEAK[model],
+        *worst(model, report),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def command(model):
+    """The line of train.sh that trains a model, with its variable filled in."""
+    text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
+    common = re.search(r'common="(.*)"', text).group(1)
+    line = re.search(rf"python train_.*--model {model} .*", text).group(0)
+    return " ".join(line.replace("$common", common).split())
+
+
+def scores(model, report):
+    """Median (mean) of the systems of one model over the validation songs."""
+    systems = ["mixture", "oracle", *(s for s in report["summary"] if s.split(":")[0] == model)]
+    groups = {
+        "MIR-1K": [k for k in report["songs"] if k.startswith("MIR-1K/")],
+        "other songs": [k for k in report["songs"] if not k.startswith("MIR-1K/")],
+    }
+    yield (
+        f"Validation songs at 16 kHz, median over songs; {report['versions']['metric']} "
+        f"(museval {report['versions']['museval']}). `evaluate.py` as in "
+        "[train.sh](../../recipes/shipped/train.sh); the whole report is "
+        "[evaluation.json](../../recipes/shipped/evaluation.json)."
+    )
+    for name, keys in groups.items():
+        yield ""
+        yield f"{len(keys)} {name if len(keys) > 1 else 'other song, Everything is Free'}:"
+        yield ""
+        yield "| system | " + " | ".join(METRICS) + " |"
+        yield "|" + "---|" * (len(METRICS) + 1)
+        for system in systems:
+            cells = [median([report["songs"][key][system][m] for key in keys]) for m in METRICS]
+            yield f"| {system} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |"
+    yield ""
+    for system in systems[2:]:
+        leak = report["summary"][system]["instrumental_db"]
+        yield (
+            f"On {len(report['instrumentals'])} instrumentals {system} puts out "
+            f"{leak['median']:.1f} dB relative to the input (median; worst {leak['worst']:.1f} dB)."
+        )
+
+
+def worst(model, report):
+    """The songs and instrumentals that a model does worst on."""
+    song = min(report["songs"], key=lambda key: report["songs"][key][model]["SI-SDRi"])
+    gain = report["songs"][song][model]["SI-SDRi"]
+    loud = sorted(report["instrumentals"], key=lambda k: -report["instrumentals"][k][model])[:3]
+    yield ""
+    yield f"- Worst validation song: {song}, SI-SDR improved by {gain:.1f} dB."
+    listed = ", ".join(f"{key} ({report['instrumentals'][key][model]:.1f} dB)" for key in loud)
+    yield f"- Loudest output from instrumental music: {listed}."
+
+
+if __name__ == "__main__":
+    main()
