@@ -56,7 +56,10 @@ def main():
         compile_model(model, config)
         data = itertools.cycle(examples(config, manifest, options.records, "train", 0).take(4))
         train = chunks_a_second(lambda: model.train_on_batch(*next(data)), options.steps)
-        print(f"| train {name} ({options.preset}) | {model.count_params():,} | {train:.1f} |", flush=True)
+        print(
+            f"| train {name} ({options.preset}) | {model.count_params():,} | {train:.1f} |",
+            flush=True,
+        )
     print(f"\nkeras {keras.__version__}, batch {BATCH}")
 
 

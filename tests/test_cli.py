@@ -42,9 +42,7 @@ def bad_inputs(folder):
 def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, number):
     name = bad_inputs(tmp_path)[number]
     before = sorted(tmp_path.iterdir())
-    code, error = run(
-        capsys, "separate", "--model", "unet", tmp_path / name, tmp_path / "out.wav"
-    )
+    code, error = run(capsys, "separate", "--model", "unet", tmp_path / name, tmp_path / "out.wav")
     assert code == 2
     assert error.startswith("vocaltrack: error: ") and error.count("\n") == 1
     assert name in error or str(tmp_path) in error
@@ -90,7 +88,9 @@ def test_an_unwritable_folder_is_refused(capsys, song):
 
 def test_separate_keeps_format_rate_channels_and_length(capsys, tmp_path, song):
     vocals, rest = tmp_path / "vocals.wav", tmp_path / "rest.flac"
-    code = main(["separate", "--model", "unet", str(song), str(vocals), "--accompaniment", str(rest)])
+    code = main(
+        ["separate", "--model", "unet", str(song), str(vocals), "--accompaniment", str(rest)]
+    )
     assert code == 0
     for path in (vocals, rest):
         info = soundfile.info(path)
@@ -126,8 +126,6 @@ def test_no_dataset_and_absent_folders_are_refused(capsys, tmp_path):
     assert code == 2 and "no dataset given" in error
     code, error = run(capsys, "prepare", "--mir1k", tmp_path / "absent", "-o", tmp_path / "records")
     assert code == 2 and "is no folder" in error
-    code, error = run(
-        capsys, "train-unet", "--records", tmp_path, "--run", tmp_path / "run"
-    )
+    code, error = run(capsys, "train-unet", "--records", tmp_path, "--run", tmp_path / "run")
     assert code == 2 and "manifest.json" in error
     assert list(tmp_path.iterdir()) == []

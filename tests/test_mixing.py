@@ -181,8 +181,9 @@ def test_true_songs_keep_their_balance_but_for_a_shift(excerpts):
     for excerpt in excerpts:
         if excerpt.kind == "true":
             name = excerpt.songs[0].removeprefix("d/")
-            gains = [locate(excerpt.vocals, VOICES[name]), locate(excerpt.accompaniment, MUSICS[name])]
-            shifts.append(20 * np.log10(gains[0][1] / gains[1][1]))
+            _, vocals_gain = locate(excerpt.vocals, VOICES[name])
+            _, accompaniment_gain = locate(excerpt.accompaniment, MUSICS[name])
+            shifts.append(20 * np.log10(vocals_gain / accompaniment_gain))
     assert max(np.abs(shifts)) <= TRUE_BALANCE_DB + 1e-3
     assert min(shifts) < -5 and max(shifts) > 5
 

@@ -36,7 +36,7 @@ SHARD_NAMES = [
 
 
 class SharedPool:
-    """Two real worker processes for all tests: each takes seconds to import TensorFlow."""
+    """One real worker process for all tests: each takes seconds to import TensorFlow."""
 
     pool = None
 
@@ -73,16 +73,17 @@ def songs(tmp_path_factory):
             for stem, hertz in zip(("vocals", "accompaniment"), pair):
                 if hertz:
                     swell = 0.2 + 0.1 * np.sin(2 * np.pi * 1.3 * time)
-                    audio = swell * np.sin(2 * np.pi * hertz * time) + rng.normal(0, 3e-4, len(time))
+                    audio = swell * np.sin(2 * np.pi * hertz * time)
+                    audio += rng.normal(0, 3e-4, len(time))
                     soundfile.write(root / split / name / f"{stem}.wav", audio, 16000)
     return read_stems(root)
 
 
 @pytest.fixture(scope="module")
 def prepared(songs, tmp_path_factory):
-    """(manifest, folder) that two processes wrote."""
+    """(manifest, folder) of the first preparation."""
     folder = tmp_path_factory.mktemp("records") / "deep" / "first"
-    return prepare(songs, folder, CHUNKS, FEATURES, seed=5, workers=2), folder
+    return prepare(songs, folder, CHUNKS, FEATURES, seed=5, workers=1), folder
 
 
 @pytest.fixture(scope="module")

@@ -150,7 +150,15 @@ def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys):
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
     shard.write_bytes(data)
-    words = ["train-unet", "--model", "unet", "--records", str(damaged), "--run", str(tmp_path / "r")]
+    words = [
+        "train-unet",
+        "--model",
+        "unet",
+        "--records",
+        str(damaged),
+        "--run",
+        str(tmp_path / "r"),
+    ]
     code = main([*words, "--epochs", "1", "--steps-per-epoch", "20", "--batch-size", "4"])
     error = capsys.readouterr().err
     assert code == 2

@@ -97,12 +97,13 @@ def write_audio(path, audio, sample_rate, subtype=None):
         UserError: the target cannot be written.
     """
     kind, subtype = check_writable_format(path, subtype)
-
     channels = 1 if audio.ndim == 1 else audio.shape[1]
 
     def write(temporary):
         # In blocks: libsndfile's Ogg encoder overflows its stack on long writes.
-        with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype, None, kind) as file:
+        with soundfile.SoundFile(
+            temporary, "w", sample_rate, channels, subtype=subtype, format=kind
+        ) as file:
             for start in range(0, len(audio), WRITE_BLOCK):
                 file.write(audio[start : start + WRITE_BLOCK])
 

@@ -122,9 +122,15 @@ def _add_evaluate(parser):
 
 def _add_prepare(parser):
     _add_datasets(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder of the records")
-    parser.add_argument("--train-chunks", type=_positive, default=64000, help="chunks to mix, 1 s each")
-    parser.add_argument("--valid-chunks", type=_positive, default=2048, help="chunks to validate on")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="folder of the records"
+    )
+    parser.add_argument(
+        "--train-chunks", type=_positive, default=64000, help="chunks to mix, 1 s each"
+    )
+    parser.add_argument(
+        "--valid-chunks", type=_positive, default=2048, help="chunks to validate on"
+    )
     parser.add_argument("--n-fft", type=_positive, default=1024, help="STFT frame length, samples")
     parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes")
     parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes")
@@ -132,7 +138,9 @@ def _add_prepare(parser):
 
 def _add_training(parser, models):
     parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
-    parser.add_argument("--records", required=True, metavar="DIR", help="what prepare_data.py wrote")
+    parser.add_argument(
+        "--records", required=True, metavar="DIR", help="what prepare_data.py wrote"
+    )
     parser.add_argument(
         "--run", required=True, metavar="DIR", help="folder of the run; an interrupted run goes on"
     )
@@ -150,7 +158,9 @@ def _add_training(parser, models):
     )
     parser.add_argument("--batch-size", type=_positive, default=32)
     parser.add_argument("--dropout", type=float, default=0.5, help="share of values dropped")
-    parser.add_argument("--epochs", type=_positive, default=50, help="in all, earlier ones included")
+    parser.add_argument(
+        "--epochs", type=_positive, default=50, help="in all, earlier ones included"
+    )
     parser.add_argument("--steps-per-epoch", type=_positive, default=250)
     parser.add_argument(
         "--patience", type=_positive, default=10, help="epochs without improvement until it stops"

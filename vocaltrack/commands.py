@@ -86,8 +86,8 @@ def train_unet(options):
 
 def export(options):
     """Write a run's best weights as a SavedModel."""
-    from vocaltrack.savedmodel import export
     from vocaltrack.runs import load_run
+    from vocaltrack.savedmodel import export
 
     model, description = load_run(options.run)
     export(model, description["features"], options.output)

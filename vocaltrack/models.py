@@ -78,7 +78,9 @@ def build_unet(config, mean, std, clustering=None):
         x = layers.Concatenate(name="log_mel_and_masks")([x, masks])
     x = {"double": _double_unet, "strided": _strided_unet}[config.style](x, config)
     name = "unet" if clustering is None else "uhnet"
-    return keras.Model(inputs, layers.Activation("sigmoid", dtype="float32", name="mask")(x), name=name)
+    return keras.Model(
+        inputs, layers.Activation("sigmoid", dtype="float32", name="mask")(x), name=name
+    )
 
 
 def vocals_mask(model, log_mel):

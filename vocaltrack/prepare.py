@@ -69,7 +69,9 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
                 name = f"{split}-{number:05d}-of-{len(starts):05d}.tfrecord"
                 count = min(EXCERPTS_PER_SHARD, excerpts - start)
                 shards.append(
-                    _Shard(folder / name, decoded, tuple(chosen), split, start, count, features, seed)
+                    _Shard(
+                        folder / name, decoded, tuple(chosen), split, start, count, features, seed
+                    )
                 )
         kinds = _run(pool, write_shard, shards, "writing", "shard")
     manifest = _manifest(songs, shards, kinds, features, seed)

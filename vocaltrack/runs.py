@@ -1,10 +1,10 @@
 """The folder of a training run.
 
-    run.json       every setting, features and input normalisation
-    best.keras     the weights of the best validation loss
-    log.csv        losses and learning rate of each epoch
-    backup/        the newest state, for going on after a kill
-    tensorboard/   losses, learning rate, pictures and audio
+run.json       every setting, features and input normalisation
+best.keras     the weights of the best validation loss
+log.csv        losses and learning rate of each epoch
+backup/        the newest state, for going on after a kill
+tensorboard/   losses, learning rate, pictures and audio
 """
 
 import csv

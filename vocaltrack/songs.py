@@ -104,7 +104,9 @@ class Song:
         """
         parts = []
         for clip in self.clips:
-            stems = {name: [s.load(sample_rate) for s in getattr(clip, name)] for name in self.stems}
+            stems = {
+                name: [s.load(sample_rate) for s in getattr(clip, name)] for name in self.stems
+            }
             samples = max(len(audio) for sources in stems.values() for audio in sources)
             total = np.zeros(samples, np.float32)
             for audio in stems[stem]:
