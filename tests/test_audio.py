@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from vocaltrack.audio import (
-    check_writable_format,
+    check_target,
     fit_length,
     read_audio,
     resample,
@@ -154,8 +154,8 @@ def test_writing_refuses_unknown_endings(tmp_path, name):
 
 def test_writing_refuses_wrong_places(tmp_path):
     (tmp_path / "folder.wav").mkdir()
-    refusal(lambda: check_writable_format(tmp_path / "folder.wav"), "is a folder")
-    refusal(lambda: check_writable_format(tmp_path / "absent" / "a.wav"), "absent is no folder")
+    refusal(lambda: check_target(tmp_path / "folder.wav", 16000, 1), "is a folder")
+    refusal(lambda: check_target(tmp_path / "absent" / "a.wav", 16000, 1), "absent is no folder")
     assert names(tmp_path) == ["folder.wav"]
 
 
@@ -170,12 +170,16 @@ def test_writing_refuses_an_unwritable_folder(tmp_path):
     refusal(lambda: write_audio(folder / "a.wav", stereo(), 44100), folder / "a.wav", "written")
 
 
-def test_failed_write_leaves_the_folder_as_it_was(tmp_path):
-    target = tmp_path / "a.opus"
+def test_failed_write_leaves_the_folder_as_it_was(tmp_path, monkeypatch):
+    target = tmp_path / "a.wav"
     target.write_bytes(b"what was there")
-    # Opus has no 44.1 kHz: libsndfile refuses after the temporary file was made.
-    refusal(lambda: write_audio(target, stereo(), 44100), target, "cannot be written")
-    assert names(tmp_path) == ["a.opus"]
+
+    def full(self, audio):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", full)
+    refusal(lambda: write_audio(target, stereo(), 44100), target, "No space left on device")
+    assert names(tmp_path) == ["a.wav"]
     assert target.read_bytes() == b"what was there"
 
 
@@ -248,3 +252,9 @@ def test_replace_folder_refuses_a_file(tmp_path):
     refusal(lambda: replace_folder(target / "below", lambda folder: None), "cannot be written")
     assert names(tmp_path) == ["file"]
     assert target.read_text() == "old"
+
+
+def test_a_rate_that_the_format_lacks_is_refused_early(tmp_path):
+    refusal(lambda: check_target(tmp_path / "a.opus", 44100, 2), "cannot hold 2 channels at 44100")
+    assert check_target(tmp_path / "a.opus", 48000, 2) == ("OGG", "OPUS")
+    assert check_target(tmp_path / "a.flac", 44100, 2, "FLOAT") == ("FLAC", "PCM_16")

@@ -315,3 +315,20 @@ def test_real_stems():
     singing = by_name["ravdess-actor01"] if "ravdess-actor01" in by_name else songs[0]
     audio = singing.load(singing.stems[0], 16000)
     assert len(audio) > 16000 and 0.001 < np.sqrt(np.mean(audio**2)) < 0.5
+
+
+def test_two_songs_of_one_name_are_refused(tmp_path):
+    song = Song("a", "stems", "a", "train", ())
+    with pytest.raises(UserError, match="two songs are named stems/a"):
+        check_splits([song, song])
+
+
+def test_a_song_in_two_lists_of_splits_json_is_refused(tmp_path):
+    (tmp_path / "Wavfile").mkdir()
+    soundfile.write(tmp_path / "Wavfile" / "amy_1_01.wav", np.zeros((100, 2)), 16000)
+    (tmp_path / "splits.json").write_text('{"train": ["amy_1"], "valid": ["amy_1"]}')
+    with pytest.raises(UserError, match="lists amy_1 in train and valid"):
+        read_mir1k(tmp_path)
+    (tmp_path / "splits.json").write_text("[]")
+    with pytest.raises(UserError, match="must hold"):
+        read_mir1k(tmp_path)

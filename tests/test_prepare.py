@@ -18,8 +18,9 @@ from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
 from vocaltrack.pipeline import batches
-from vocaltrack.prepare import excerpt_samples, prepare
+from vocaltrack.prepare import prepare
 from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
+from vocaltrack.shards import excerpt_samples
 
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=64, n_mels=32, chunk_frames=16)
 CHUNKS = {"train": 22, "valid": 12}  # 22 are rounded up to 24
@@ -274,5 +275,22 @@ def test_shard_counts_are_kept_beside_the_shard(prepared):
     manifest, folder = prepared
     totals = Counter()
     for name in SHARD_NAMES[:2]:
-        totals += Counter(json.loads((folder / name.replace(".tfrecord", ".json")).read_text()))
+        made = json.loads((folder / name.replace(".tfrecord", ".json")).read_text())
+        assert made["bytes"] == (folder / name).stat().st_size
+        totals += Counter(made["kinds"])
     assert {kind: totals[kind] for kind in KINDS} == manifest.counts["train"]
+
+
+def test_a_complete_folder_is_left_as_it_is(songs, prepared, monkeypatch):
+    manifest, folder = prepared
+    monkeypatch.setattr(preparation, "ProcessPoolExecutor", None)
+    assert prepare(songs[::-1], folder, CHUNKS, FEATURES, seed=5) == manifest
+
+
+def test_a_truncated_shard_is_restored(songs, prepared, tmp_path):
+    folder = shutil.copytree(prepared[1], tmp_path / "records")
+    shard = folder / SHARD_NAMES[1]
+    whole = shard.read_bytes()
+    shard.write_bytes(whole[:-100])
+    prepare(songs, folder, CHUNKS, FEATURES, seed=5, workers=1)
+    assert shard.read_bytes() == whole

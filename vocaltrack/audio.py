@@ -1,5 +1,6 @@
 """Audio files in and out: soundfile for the formats, soxr for the rates."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -52,34 +53,45 @@ def subtype_of(path):
     return soundfile.info(path).subtype
 
 
-def check_writable_format(path, subtype=None):
-    """Refuse a target that libsndfile cannot write, before any work is done.
+def check_target(path, sample_rate, channels, subtype=None):
+    """Refuse a target that cannot be written, before any work is done.
 
     Args:
         path: the target file; its ending chooses the format.
-        subtype: sample format wanted; one the format lacks is replaced.
+        sample_rate: Hz.
+        channels: number of channels.
+        subtype: sample format wanted; the format's default where it lacks it.
 
     Returns:
         (format, subtype) as libsndfile names them.
 
     Raises:
-        UserError: the ending names no format, or the folder does not exist
-            or cannot be written.
+        UserError: the ending names no format, the format cannot hold such
+            audio, or the folder does not exist.
     """
     path = Path(path)
     ending = path.suffix[1:].upper()
     kind = {"OPUS": "OGG", "AIF": "AIFF"}.get(ending, ending)
-    if kind == "RAW" or kind not in soundfile.available_formats():
-        raise UserError(f"{path}: no audio format ends in {path.suffix!r}; use .wav, .flac or .ogg")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the file to write")
+    if kind == "RAW" or kind not in soundfile.available_formats():
+        raise UserError(f"{path}: no audio format ends in {path.suffix!r}; use .wav, .flac or .ogg")
     if not path.parent.is_dir():
         raise UserError(f"{path.parent} is no folder; make it first or write elsewhere")
     if ending == "OPUS":
-        return kind, "OPUS"
-    if subtype and soundfile.check_format(kind, subtype):
-        return kind, subtype
-    return kind, soundfile.default_subtype(kind)
+        subtype = "OPUS"
+    elif not (subtype and soundfile.check_format(kind, subtype)):
+        subtype = soundfile.default_subtype(kind)
+    try:
+        soundfile.SoundFile(
+            io.BytesIO(), "w", sample_rate, channels, subtype=subtype, format=kind
+        ).close()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: {kind} cannot hold {channels} channels at {sample_rate} Hz "
+            f"({one_line(getattr(error, 'error_string', error))}); use .wav or .flac"
+        ) from error
+    return kind, subtype
 
 
 def write_audio(path, audio, sample_rate, subtype=None):
@@ -87,8 +99,8 @@ def write_audio(path, audio, sample_rate, subtype=None):
 
     Args:
         path: target; its ending chooses the format.
-        audio: float array [samples, channels]. Values beyond full scale are
-            clipped by integer formats; see `peak`.
+        audio: float array [samples] or [samples, channels]. Integer formats
+            clip what exceeds full scale.
         sample_rate: Hz.
         subtype: sample format, e.g. "PCM_16"; the format's default where it
             lacks it.
@@ -96,8 +108,8 @@ def write_audio(path, audio, sample_rate, subtype=None):
     Raises:
         UserError: the target cannot be written.
     """
-    kind, subtype = check_writable_format(path, subtype)
     channels = 1 if audio.ndim == 1 else audio.shape[1]
+    kind, subtype = check_target(path, sample_rate, channels, subtype)
 
     def write(temporary):
         # In blocks: libsndfile's Ogg encoder overflows its stack on long writes.

@@ -40,7 +40,8 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
 
     Returns:
         float32 [frames, n_mels]; values between 0 and 1 occur where
-        overlapping chunks disagree. All zeros for a song without vocals.
+        overlapping chunks disagree. All zeros for a song without vocals (all
+        ones when swapped).
     """
     sample = _fitting_sample(log_mel, embed, head, config, seed)
     if sample is None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 from vocaltrack.config import FeatureConfig, preset
@@ -16,21 +17,22 @@ def separate(options):
 
     find_model(options.model)
     targets = [t for t in (options.output, options.accompaniment) if t]
-    for target in targets:
-        audio.check_writable_format(target)
     paths = {Path(p).resolve() for p in (options.input, *targets)}
     if len(paths) <= len(targets):
         raise UserError("input and outputs must be different files")
     mixture, rate = audio.read_audio(options.input)
     subtype = audio.subtype_of(options.input)
+    for target in targets:
+        audio.check_target(target, rate, mixture.shape[1], subtype)
 
     from vocaltrack.separator import Separator
 
     separator = Separator(options.model, options.method, options.phase, options.swap)
     result = separator.separate(mixture, rate)
-    audio.write_audio(options.output, result.vocals, rate, subtype)
-    if options.accompaniment:
-        audio.write_audio(options.accompaniment, result.accompaniment, rate, subtype)
+    for target, stem in zip(targets, (result.vocals, result.accompaniment), strict=False):
+        audio.write_audio(target, stem, rate, subtype)
+        if "PCM" in audio.subtype_of(target) and abs(stem).max() > 1.0:
+            print(f"{target}: clipped, the peak is {abs(stem).max():.2f} of full scale")
     print(f"{options.output}: vocals of {len(mixture) / rate:.1f} s by {separator.model.name}")
 
 
@@ -50,7 +52,7 @@ def evaluate(options):
         separators[name] = Separator(model, method or None)
     report = evaluate(songs, separators)
     if options.json:
-        text = json.dumps(report, indent=1, ensure_ascii=False)
+        text = json.dumps(_finite(report), indent=1, ensure_ascii=False, allow_nan=False)
         write_atomically(options.json, lambda p: Path(p).write_text(text, encoding="utf-8"))
     print(table(report))
 
@@ -103,6 +105,15 @@ def _train(options, network, **extra):
     clustering = getattr(options, "clustering", None)
     train(config, network, options.records, options.run, clustering, options.initial)
     print(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")
+
+
+def _finite(value):
+    """JSON has no NaN and no infinity: null in their place."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def _songs(options):

@@ -46,8 +46,7 @@ def read_mir1k(root):
         raise UserError(f"{root} holds no MIR-1K clips (Wavfile/<singer>_<song>_<clip>.wav)")
     listed = root / "splits.json"
     if listed.exists():
-        lists = read_json(listed, "the splits")
-        split_of = {name: split for split in SPLITS for name in lists.get(split, ())}
+        split_of = _listed_splits(listed)
     else:
         dealt = assign_splits([singer for singer, _ in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
         split_of = {name: dealt[singer] for singer, name in songs}
@@ -62,6 +61,19 @@ def read_mir1k(root):
         for (singer, name), paths in sorted(songs.items())
         if name in split_of
     ]
+
+
+def _listed_splits(path):
+    """{song: split} of a splits.json; a song may stand in one list only."""
+    lists = read_json(path, "the splits")
+    if not isinstance(lists, dict):
+        raise UserError(f'{path} must hold {{"train": [songs], "valid": [songs], ...}}')
+    split_of = {}
+    for split in SPLITS:
+        for name in lists.get(split, ()):
+            if split_of.setdefault(name, split) != split:
+                raise UserError(f"{path} lists {name} in {split_of[name]} and {split}")
+    return split_of
 
 
 def read_dsd100(root):
@@ -132,7 +144,7 @@ def read_musdb(root):
 def _musdb_validation_songs():
     # Importing musdb needs ffmpeg, its list of songs does not.
     package = importlib.util.find_spec("musdb").submodule_search_locations[0]
-    config = yaml.safe_load((Path(package) / "configs" / "mus.yaml").read_text())
+    config = yaml.safe_load((Path(package) / "configs" / "mus.yaml").read_text(encoding="utf-8"))
     return set(config["validation_tracks"])
 
 
@@ -148,7 +160,7 @@ def _musdb_sources(path):
 
 
 def _keep_artists_together(songs):
-    """Move train songs of an artist that is held out too out of the training."""
+    """Drop the train songs of artists who are held out."""
     order = {"test": 0, "valid": 1, "train": 2}
     held = {}
     for song in sorted(songs, key=lambda s: order[s.split]):
@@ -210,4 +222,8 @@ def _subfolders(folder):
 def _audio_files(folder):
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in AUDIO_ENDINGS)
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in AUDIO_ENDINGS and not path.name.startswith(".")
+    )

@@ -142,10 +142,12 @@ def _leakage(accompaniment, separators):
 def _summary(report):
     summary = {}
     for system in next(iter(report["songs"].values()), {}):
+        silent = [k for k, song in report["songs"].items() if song[system]["SI-SDR"] == -np.inf]
         values = {m: [song[system][m] for song in report["songs"].values()] for m in METRICS}
         summary[system] = {
             metric: {"median": median(v), "mean": mean(v)} for metric, v in values.items()
         }
+        summary[system]["silent_songs"] = silent
     for system in next(iter(report["instrumentals"].values()), {}):
         leaks = [song[system] for song in report["instrumentals"].values()]
         leak = {"median": median(leaks), "mean": mean(leaks), "worst": float(np.max(leaks))}
@@ -167,4 +169,10 @@ def table(report):
                 f"{score['median']:.{digits}f} ({score['mean']:.{digits}f})" if score else "–"
             )
         lines.append("| " + " | ".join(cells) + " |")
+    lines += [
+        f"\n{system} returned silence for {len(scores['silent_songs'])} songs; their SDR, SIR, ISR "
+        "and SAR are undefined and left out, and so is their SI-SDR from the mean."
+        for system, scores in report["summary"].items()
+        if scores.get("silent_songs")
+    ]
     return "\n".join(lines)

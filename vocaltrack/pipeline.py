@@ -94,8 +94,8 @@ def mask_examples(dataset, config, exponent):
     """Examples for a network with a mask output (unet, uhnet).
 
     Returns:
-        dataset of (log_mel, target mask, weight), each float32
-        [batch, time, mel].
+        dataset of (log_mel, target mask, weight), float32
+        [batch, time, mel], the target with a last axis of 1.
     """
 
     def example(chunk):

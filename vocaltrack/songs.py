@@ -116,12 +116,13 @@ class Song:
 
 
 def check_splits(songs):
-    """Refuse songs or singers that stand in more than one split.
+    """Refuse songs or singers that stand in more than one split, and names
+    that two songs share.
 
     Raises:
-        UserError: names the first song or singer that crosses.
+        UserError: names the first song or singer that is wrong.
     """
-    seen = {}
+    seen, keys = {}, set()
     for song in songs:
         for what, name in (("song", song.key), ("singer", f"{song.dataset}/{song.singer}")):
             split = seen.setdefault((what, name), song.split)
@@ -130,6 +131,9 @@ def check_splits(songs):
                     f"{what} {name} is in the splits {split} and {song.split}; "
                     "a song and a singer belong to one split"
                 )
+        if song.key in keys:
+            raise UserError(f"two songs are named {song.key}; rename one of their folders")
+        keys.add(song.key)
 
 
 def assign_splits(singers, fractions, seed):

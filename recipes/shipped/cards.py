@@ -8,6 +8,7 @@ writes saved_models/<model>/README.md and curve.png. Needs matplotlib.
 
 import csv
 import json
+import math
 import re
 from pathlib import Path
 
@@ -141,7 +142,7 @@ def scores(model, report):
         yield "| system | " + " | ".join(METRICS) + " |"
         yield "|" + "---|" * (len(METRICS) + 1)
         for system in systems:
-            cells = [median([report["songs"][key][system][m] for key in keys]) for m in METRICS]
+            cells = [median([score(report, key, system, m) for key in keys]) for m in METRICS]
             yield f"| {system} | " + " | ".join(f"{cell:.2f}" for cell in cells) + " |"
     yield ""
     for system in systems[2:]:
@@ -152,10 +153,18 @@ def scores(model, report):
         )
 
 
+def score(report, song, system, metric):
+    """A score; null stands for -inf in SI-SDR (silence), else for undefined."""
+    value = report["songs"][song][system][metric]
+    if value is None:
+        return -math.inf if metric.startswith("SI-SDR") else math.nan
+    return value
+
+
 def worst(model, report):
     """The songs and instrumentals that a model does worst on."""
-    song = min(report["songs"], key=lambda key: report["songs"][key][model]["SI-SDRi"])
-    gain = report["songs"][song][model]["SI-SDRi"]
+    song = min(report["songs"], key=lambda key: score(report, key, model, "SI-SDRi"))
+    gain = score(report, song, model, "SI-SDRi")
     loud = sorted(report["instrumentals"], key=lambda k: -report["instrumentals"][k][model])[:3]
     yield ""
     yield f"- Worst validation song: {song}, SI-SDR improved by {gain:.1f} dB."

@@ -1,0 +1,165 @@
+"""Stems to one TFRecord shard of mel chunks; any shard can be made alone."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from vocaltrack.config import FeatureConfig
+from vocaltrack.errors import UserError, one_line
+from vocaltrack.files import write_atomically
+from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
+from vocaltrack.records import STREAMS, encode_chunk
+from vocaltrack.songs import STEM_NAMES
+
+CHUNKS_PER_EXCERPT = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One shard to write: excerpts `start` to `start + count` of a split.
+
+    Attributes:
+        path: the TFRecord file.
+        decoded: folder of the decoded stems.
+        songs: the split's songs.
+        split: its name.
+        start, count: numbers of the excerpts.
+        features: `FeatureConfig`.
+        seed: every excerpt is drawn from (seed, split, its number).
+    """
+
+    path: Path
+    decoded: Path
+    songs: tuple
+    split: str
+    start: int
+    count: int
+    features: FeatureConfig
+    seed: int
+
+    @property
+    def records(self):
+        """Number of chunks."""
+        return self.count * CHUNKS_PER_EXCERPT
+
+
+def decode_stem(song, stem, decoded, sample_rate):
+    """Decode a stem into the folder `decoded`, unless it is there.
+
+    Args:
+        song: `Song`.
+        stem: "vocals" or "accompaniment".
+        decoded: folder; gets the waveform and the segments that sound.
+        sample_rate: Hz.
+    """
+    path = _stem_file(decoded, song, stem)
+    segments_path = path.with_suffix(".segments.npy")
+    if segments_path.exists():
+        return
+    audio = song.load(stem, sample_rate)
+    segments = sounding_segments(audio, sample_rate)
+    write_atomically(path, lambda p: np.save(p, audio))
+    write_atomically(segments_path, lambda p: np.save(p, segments))
+
+
+def write_shard(shard):
+    """Write one shard, unless it is there whole.
+
+    Args:
+        shard: `Shard`.
+
+    Returns:
+        dict from kind of mixture to its number of chunks.
+
+    Raises:
+        UserError: the shard cannot be written.
+    """
+    import tensorflow as tf
+
+    note = shard.path.with_suffix(".json")
+    if shard.path.exists() and note.exists():
+        made = json.loads(note.read_text())
+        if shard.path.stat().st_size == made["bytes"]:
+            return made["kinds"]
+    # Each process is one worker of several, so it must not take all cores.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    mixer = _mixer(shard.decoded, shard.songs, excerpt_samples(shard.features))
+    split_number = int(hashlib.sha256(shard.split.encode()).hexdigest()[:8], 16)
+    kinds = dict.fromkeys(KINDS, 0)
+
+    def write(path):
+        try:
+            with tf.io.TFRecordWriter(path) as writer:
+                for number in range(shard.start, shard.start + shard.count):
+                    excerpt = mixer.draw((shard.seed, split_number, number))
+                    for chunk in excerpt_chunks(excerpt, shard.features):
+                        writer.write(encode_chunk(chunk, excerpt.kind))
+                        kinds[excerpt.kind] += 1
+        except tf.errors.OpError as error:
+            raise UserError(f"{shard.path} cannot be written: {one_line(error)}") from error
+
+    write_atomically(shard.path, write)
+    made = json.dumps({"bytes": shard.path.stat().st_size, "kinds": kinds})
+    write_atomically(note, lambda p: Path(p).write_text(made))
+    return kinds
+
+
+def excerpt_chunks(excerpt, features):
+    """The chunks of one excerpt.
+
+    Args:
+        excerpt: `Excerpt` of `excerpt_samples(features)` samples.
+        features: `FeatureConfig`.
+
+    Returns:
+        float32 [chunks, 3, chunk_frames, n_mels] in dB, streams in the order
+        of `STREAMS`. The frames at the excerpt's ends, which the STFT fills
+        up with zeros, are left out.
+    """
+    from vocaltrack.features import waveform_to_log_mel
+
+    mixture = excerpt.vocals + excerpt.accompaniment
+    waves = np.stack([mixture, excerpt.vocals, excerpt.accompaniment])
+    frames = waveform_to_log_mel(waves, features).numpy()
+    margin = _margin_frames(features)
+    size = features.chunk_frames
+    frames = frames[:, margin : margin + CHUNKS_PER_EXCERPT * size]
+    frames = frames.reshape(len(STREAMS), CHUNKS_PER_EXCERPT, size, features.n_mels)
+    return frames.transpose(1, 0, 2, 3)
+
+
+def excerpt_samples(features):
+    """Length of an excerpt: four chunks and a margin at both ends."""
+    frames = CHUNKS_PER_EXCERPT * features.chunk_frames + 2 * _margin_frames(features)
+    return frames * features.hop_length
+
+
+def _margin_frames(features):
+    return -(-features.n_fft // 2 // features.hop_length)
+
+
+def _stem_file(decoded, song, stem):
+    digest = hashlib.sha256(f"{song.key}/{stem}".encode()).hexdigest()[:20]
+    return decoded / f"{digest}.npy"
+
+
+@functools.lru_cache(maxsize=1)
+def _mixer(decoded, songs, samples):
+    stems = {name: [] for name in STEM_NAMES}
+    for song in songs:
+        for name in song.stems:
+            path = _stem_file(decoded, song, name)
+            audio = np.load(path, mmap_mode="r")
+            stems[name].append((song, audio, np.load(path.with_suffix(".segments.npy"))))
+    backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
+    return Mixer(
+        true=Pool([stem for stem in stems["vocals"] if stem[0].key in backing]),
+        accompaniment_of=backing,
+        vocals=Pool(stems["vocals"]),
+        accompaniments=Pool(stems["accompaniment"]),
+        samples=samples,
+    )
