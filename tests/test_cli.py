@@ -56,7 +56,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, number):
         (["--model", "{dir}", "{song}", "{dir}/out.wav"], "no SavedModel of vocaltrack"),
         (["--model", "unet", "{song}", "{dir}/out.xyz"], "no audio format"),
         (["--model", "unet", "{song}", "{dir}/absent/out.wav"], "is no folder"),
-        (["--model", "unet", "{song}", "{dir}"], "no audio format"),
+        (["--model", "unet", "{song}", "{dir}"], "is a folder"),
         (["--model", "unet", "{song}", "{song}"], "different files"),
         (["--model", "unet", "--method", "clusters", "{song}", "{dir}/o.wav"], "has no clusters"),
         (["--model", "unet", "--swap", "{song}", "{dir}/o.wav"], "only clusters"),

@@ -13,9 +13,9 @@ from vocaltrack.files import write_atomically
 def separate(options):
     """Extract the vocals of one file."""
     from vocaltrack import audio
-    from vocaltrack.contract import find_model
+    from vocaltrack.contract import find_model, read_contract
 
-    find_model(options.model)
+    read_contract(find_model(options.model))
     targets = [t for t in (options.output, options.accompaniment) if t]
     paths = {Path(p).resolve() for p in (options.input, *targets)}
     if len(paths) <= len(targets):
