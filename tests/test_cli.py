@@ -9,7 +9,8 @@ import pytest
 import soundfile
 
 from tests.paths import EXAMPLE, REPOSITORY
-from vocaltrack.cli import main
+from vocaltrack.cli import build_parser, main
+from vocaltrack.errors import UserError
 
 SCRIPTS = ("separate", "evaluate", "prepare_data", "train_clustering", "train_unet")
 
@@ -83,7 +84,7 @@ def test_a_missing_model_is_named(capsys, tmp_path, song, monkeypatch):
 def test_an_unwritable_folder_is_refused(capsys, song):
     code, error = run(capsys, "separate", "--model", "unet", song, "/proc/out.wav")
     assert code == 2
-    assert "/proc/out.wav cannot be written" in error and error.count("\n") == 1
+    assert "/proc cannot be written" in error and error.count("\n") == 1
 
 
 def test_separate_keeps_format_rate_channels_and_length(capsys, tmp_path, song):
@@ -129,3 +130,63 @@ def test_no_dataset_and_absent_folders_are_refused(capsys, tmp_path):
     code, error = run(capsys, "train-unet", "--records", tmp_path, "--run", tmp_path / "run")
     assert code == 2 and "manifest.json" in error
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dropout", "1.5"], "1.5 is not a number from 0.0 to 0.95"),
+        (["--seed", "-1"], "-1 is not a number from 0 to"),
+        (["--learning-rate", "0"], "0 is not a number from 1e-09"),
+        (["--embedding-weight", "2"], "2 is not a number from 0.0 to 1.0"),
+        (["--epochs", "many"], "invalid whole number value: 'many'"),
+    ],
+)
+def test_options_out_of_range_are_refused(capsys, words, message):
+    with pytest.raises(SystemExit) as exit_:
+        main(["train-clustering", "--records", "r", "--run", "r", *words])
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_explains_every_option():
+    subparsers = build_parser()._subparsers._group_actions[0].choices
+    assert set(subparsers) == {
+        "separate",
+        "evaluate",
+        "prepare",
+        "train-clustering",
+        "train-unet",
+        "export",
+    }
+    for name, parser in subparsers.items():
+        for action in parser._actions:
+            assert action.help, f"{name} {action.dest}"
+
+
+def test_a_name_with_a_newline_stays_one_line(capsys, tmp_path):
+    code, error = run(capsys, "separate", tmp_path / "a\nb.wav", tmp_path / "out.wav")
+    assert code == 2 and error.count("\n") == 1
+
+
+def test_a_name_that_is_too_long_is_one_line(capsys, tmp_path):
+    code, error = run(capsys, "separate", tmp_path / ("a" * 300), tmp_path / "out.wav")
+    assert code == 2 and error.count("\n") == 1
+
+
+def test_export_never_replaces_a_folder_of_something_else(capsys, tmp_path, monkeypatch):
+    from vocaltrack.savedmodel import export
+
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(UserError, match="is no SavedModel of vocaltrack"):
+        export(None, None, tmp_path / "photos")
+    assert (tmp_path / "photos" / "cat.jpg").exists()
+
+
+def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
+    words = ["evaluate", "--stems", EXAMPLE.parent, "--model", "unet"]
+    code, error = run(capsys, *words, "--json", tmp_path / "absent" / "report.json")
+    assert code == 2 and "absent is no folder" in error
+    code, error = run(capsys, *words, "--json", tmp_path)
+    assert code == 2 and "is a folder" in error

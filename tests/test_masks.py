@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import inverse_stft, mel_centres, stft, waveform_to_log_mel
-from vocaltrack.masks import apply_mask, binary_mask, mel_to_linear, proportion_mask
+from vocaltrack.masks import apply_mask, binary_mask, mel_to_linear, proportion_mask, sounding
 from vocaltrack.metrics import si_sdr
 
 FFT_SIZES = (512, 1024, 2048)
@@ -133,3 +133,10 @@ def test_oracle_on_the_bundled_song(n_fft, level, example):
     assert si_sdr(vocals, mixture) == pytest.approx(-1.06, abs=0.01)
     assert reached == pytest.approx(level, abs=0.5)
     assert reached - si_sdr(vocals, masked(mixture, np.sqrt(mask), config)) > 0.8
+
+
+def test_sounding_is_within_50_db_of_the_loudest_and_above_the_floor():
+    mixture = np.array([10.0, -39.9, -40.0, -40.1], np.float32)
+    np.testing.assert_array_equal(sounding(mixture, 10.0, FeatureConfig()), [1, 1, 0, 0])
+    quiet = np.array([-30.0, -69.9, -70.0, -69.99999], np.float32)
+    np.testing.assert_array_equal(sounding(quiet, -30.0, FeatureConfig()), [1, 1, 0, 0])

@@ -1,7 +1,11 @@
 """A few tiny steps: losses fall, runs resume, best weights stay, refusals."""
 
-import csv
 import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import keras
 import numpy as np
@@ -10,14 +14,15 @@ import soundfile
 import tensorflow as tf
 
 from tests.paths import EXAMPLE
+from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
 from vocaltrack.cli import main
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
-from vocaltrack.runs import load_run
-from vocaltrack.training import TrainingConfig, train
+from vocaltrack.runs import load_run, read_log
+from vocaltrack.training import TrainingConfig, compile_model, examples, train
 
 SMALL_UNET = UnetConfig(filters=4, style="strided", dropout=0.0)
 SMALL_CLUSTERING = ClusteringConfig(units=8, layers=1, dropout=0.0)
@@ -65,20 +70,22 @@ def runs(records, tmp_path_factory):
     return folder
 
 
-def log(run):
-    with open(run / "log.csv", newline="") as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.parametrize("name", ["dc", "hdc", "unet", "uhnet"])
 def test_a_run_leaves_what_it_promises(runs, name):
     run = runs / name
     description = json.loads((run / "run.json").read_text())
     assert description["training"]["model"] == name
     assert description["features"] == FeatureConfig().to_dict()
-    rows = log(run)
+    rows = read_log(run)
     assert len(rows) == (3 if name == "unet" else 2)
     assert all(np.isfinite(float(row["val_loss"])) for row in rows)
+    assert all(float(row["learning_rate"]) == pytest.approx(1e-3) for row in rows)
+    assert (
+        set(description["started_from"])
+        == {"dc": set(), "hdc": {"initial"}, "unet": set(), "uhnet": {"initial", "clustering"}}[
+            name
+        ]
+    )
     model, _ = load_run(run)
     assert model.name == name
 
@@ -100,20 +107,79 @@ def test_the_normalisation_is_the_records(runs, records):
         np.testing.assert_allclose(np.sqrt(np.ravel(layer.variance)), manifest.std, rtol=1e-5)
 
 
-def test_an_interrupted_run_goes_on(records, tmp_path):
-    """Two epochs, then the third in another call: epochs are not repeated, the
-    optimizer's state is there, and the best loss so far is not overwritten."""
+def test_a_killed_run_goes_on(records, tmp_path):
+    """Killed after its first epochs: none is repeated or lost, the optimizer's
+    state is there, and the best weights are only replaced by better ones."""
+    run = tmp_path / "run"
+    words = ["train-unet", "--model", "unet", "--records", str(records), "--run", str(run)]
+    words += ["--epochs", "4", "--steps-per-epoch", "2", "--batch-size", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vocaltrack", *words], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while len(read_log(run)) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    before = read_log(run)
+    assert 2 <= len(before) < 4
+    assert main(words) == 0
+    rows = read_log(run)
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
+    assert rows[:1] == before[:1]  # the kill may come before the second epoch's state is kept
+    losses = [float(row["val_loss"]) for row in rows]
+    assert not list(run.glob("temporary.*"))
+    model, _ = load_run(run)
+    config = settings("unet", batch_size=2)
+    compile_model(model, config)
+    loss = model.evaluate(examples(config, Manifest.load(records), records, "valid", None))
+    assert loss < min(losses) * 1.0001
+
+
+def test_going_on_equals_the_counts_of_one_go(records, tmp_path):
     run = tmp_path / "run"
     train(settings("unet", epochs=2), SMALL_UNET, records, run, verbose=0)
-    best = min(float(row["val_loss"]) for row in log(run))
-    stamp = (run / "best.keras").stat().st_mtime_ns
     history = train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
     assert history.epoch == [2]
-    rows = log(run)
-    assert [int(row["epoch"]) for row in rows] == [0, 1, 2]
     assert int(history.model.optimizer.iterations) == 9
-    improved = float(rows[-1]["val_loss"]) < best
-    assert ((run / "best.keras").stat().st_mtime_ns > stamp) == improved
+    assert [int(row["epoch"]) for row in read_log(run)] == [0, 1, 2]
+    again = train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
+    assert again.epoch == []
+
+
+def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
+    """A learning rate of 0 never gets better: patience 2 ends in epoch 3."""
+    run = tmp_path / "run"
+    still = {"learning_rate": 0.0, "patience": 2, "epochs": 9, "steps_per_epoch": 1}
+    history = train(settings("unet", **still), SMALL_UNET, records, run, verbose=0)
+    losses = [float(row["val_loss"]) for row in read_log(run)]
+    assert len(losses) == losses.index(min(losses)) + 1 + 2 < 9
+    assert history.epoch == list(range(len(losses)))
+    again = train(settings("unet", **still), SMALL_UNET, records, run, verbose=0)
+    assert again.epoch == []
+
+
+def test_the_plateau_halves_the_rate_across_a_resume():
+    losses = [1.0, 0.5, 0.6, 0.7]
+    plateau = Plateau(losses)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    assert (plateau.best, plateau.wait) == (0.5, 2)
+    plateau.on_epoch_end(4, {"val_loss": 0.8})
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+    assert epochs_without_gain(losses) == 2 and epochs_without_gain([]) == 0
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_best(records, tmp_path):
+    run = tmp_path / "run"
+    train(settings("unet", epochs=1), SMALL_UNET, records, run, verbose=0)
+    kept = {path.name: path.read_bytes() for path in run.glob("*.*")}
+    keeper = RunKeeper(run)
+    with pytest.raises(UserError, match="not a number in epoch 2"):
+        keeper.on_epoch_end(1, {"loss": float("nan"), "val_loss": 1.0})
+    assert {path.name: path.read_bytes() for path in run.glob("*.*")} == kept
 
 
 def test_other_settings_in_the_same_run_are_refused(runs, records):
@@ -132,6 +198,23 @@ def test_records_of_other_features_are_refused_by_name(runs, records, tmp_path):
         train(settings("uhnet"), SMALL_UNET, folder, tmp_path / "run", runs / "hdc", verbose=0)
 
 
+def test_a_run_that_heard_the_validation_songs_is_refused(runs, records, tmp_path):
+    shutil.copytree(runs / "unet", tmp_path / "unet")
+    path = tmp_path / "unet" / "run.json"
+    description = json.loads(path.read_text())
+    description["songs"]["train"] += description["songs"]["valid"]
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="which is for validation here"):
+        train(settings("unet"), SMALL_UNET, records, tmp_path / "r", None, tmp_path / "unet")
+
+
+def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
+    cosine = {"decay": "cosine", "steps_per_epoch": 1}
+    train(settings("unet", epochs=1, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)
+    with pytest.raises(UserError, match="epochs=1, not 2"):
+        train(settings("unet", epochs=2, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)
+
+
 def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     with pytest.raises(UserError, match="--clustering"):
         train(settings("uhnet"), SMALL_UNET, records, tmp_path / "run", verbose=0)
@@ -140,10 +223,7 @@ def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.filterwarnings("ignore:unclosed file", "ignore:Exception ignored in")  # CSVLogger's
 def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys):
-    import shutil
-
     damaged = tmp_path / "records"
     shutil.copytree(records, damaged)
     shard = next(damaged.glob("train-*.tfrecord"))
@@ -162,7 +242,9 @@ def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys):
     code = main([*words, "--epochs", "1", "--steps-per-epoch", "20", "--batch-size", "4"])
     error = capsys.readouterr().err
     assert code == 2
-    assert f"{shard} is corrupt" in error
+    line = error.splitlines()[-1]
+    assert line.startswith("vocaltrack: error: ") and f"{shard} is corrupt" in line
+    assert not (tmp_path / "r").exists()
 
 
 def test_tensorboard_holds_losses_pictures_and_sound(runs):
@@ -176,12 +258,15 @@ def test_tensorboard_holds_losses_pictures_and_sound(runs):
         assert any(tag.startswith(sound) for tag in tags)
 
 
-def test_the_cosine_ends_at_zero(records, tmp_path):
-    config = settings("unet", decay="cosine", optimizer="adam", epochs=1, steps_per_epoch=2)
-    history = train(config, SMALL_UNET, records, tmp_path / "run", verbose=0)
-    schedule = history.model.optimizer._learning_rate
-    assert isinstance(schedule, keras.optimizers.schedules.CosineDecay)
-    assert float(schedule(200 + 2)) < 1e-5
+def test_the_cosine_warms_up_and_ends_at_zero():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    config = settings("unet", decay="cosine", epochs=4, steps_per_epoch=1000, learning_rate=0.01)
+    compile_model(model, config)
+    rate = model.optimizer._learning_rate
+    assert float(rate(0)) == 0.0
+    assert float(rate(200)) == pytest.approx(0.01, rel=1e-3)
+    assert float(rate(2100)) == pytest.approx(0.005, rel=1e-3)
+    assert float(rate(4000)) < 1e-8
 
 
 def test_export_of_a_run(runs, tmp_path):

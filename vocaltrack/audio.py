@@ -8,7 +8,7 @@ import soundfile
 import soxr
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import write_atomically
+from vocaltrack.files import check_folder_writable, write_atomically
 
 WRITE_BLOCK = 65536
 
@@ -67,7 +67,7 @@ def check_target(path, sample_rate, channels, subtype=None):
 
     Raises:
         UserError: the ending names no format, the format cannot hold such
-            audio, or the folder does not exist.
+            audio, or the folder does not exist or cannot be written.
     """
     path = Path(path)
     ending = path.suffix[1:].upper()
@@ -76,8 +76,7 @@ def check_target(path, sample_rate, channels, subtype=None):
         raise UserError(f"{path} is a folder; give the file to write")
     if kind == "RAW" or kind not in soundfile.available_formats():
         raise UserError(f"{path}: no audio format ends in {path.suffix!r}; use .wav, .flac or .ogg")
-    if not path.parent.is_dir():
-        raise UserError(f"{path.parent} is no folder; make it first or write elsewhere")
+    check_folder_writable(path.parent)
     if ending == "OPUS":
         subtype = "OPUS"
     elif not (subtype and soundfile.check_format(kind, subtype)):

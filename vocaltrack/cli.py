@@ -5,12 +5,13 @@ needs when it runs, so that --help answers at once.
 """
 
 import argparse
+import math
 import os
 import sys
 
 from vocaltrack import __version__
 from vocaltrack.config import MODEL_NAMES, PRESETS
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, one_line
 
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
@@ -37,8 +38,8 @@ def main(arguments=None):
 
     try:
         getattr(commands, options.command.replace("-", "_"))(options)
-    except UserError as error:
-        print(f"vocaltrack: error: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("vocaltrack: interrupted", file=sys.stderr)
@@ -116,7 +117,9 @@ def _add_evaluate(parser):
         help="model name or SavedModel folder; may be repeated; hdc:clusters scores the "
         "clusters of hdc",
     )
-    parser.add_argument("--split", default="valid", choices=("train", "valid", "test"))
+    parser.add_argument(
+        "--split", default="valid", choices=("train", "valid", "test"), help="whose songs to score"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the whole report")
 
 
@@ -126,14 +129,18 @@ def _add_prepare(parser):
         "-o", "--output", required=True, metavar="DIR", help="folder of the records"
     )
     parser.add_argument(
-        "--train-chunks", type=_positive, default=64000, help="chunks to mix, 1 s each"
+        "--train-chunks", type=_COUNT, default=64000, help="chunks to mix, 1 s each"
     )
+    parser.add_argument("--valid-chunks", type=_COUNT, default=2048, help="chunks to validate on")
     parser.add_argument(
-        "--valid-chunks", type=_positive, default=2048, help="chunks to validate on"
+        "--n-fft",
+        type=int,
+        choices=(512, 1024, 2048),
+        default=1024,
+        help="STFT frame length, samples",
     )
-    parser.add_argument("--n-fft", type=_positive, default=1024, help="STFT frame length, samples")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes")
-    parser.add_argument("--jobs", type=_positive, default=os.cpu_count(), help="processes")
+    parser.add_argument("--seed", type=_SEED, default=0, help="same seed, same bytes")
+    parser.add_argument("--jobs", type=_COUNT, default=os.cpu_count(), help="processes")
 
 
 def _add_training(parser, models):
@@ -147,8 +154,15 @@ def _add_training(parser, models):
     parser.add_argument(
         "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
     )
-    parser.add_argument("--optimizer", choices=("rmsprop", "adam"), default="rmsprop")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument(
+        "--optimizer", choices=("rmsprop", "adam"), default="rmsprop", help="rmsprop is the paper's"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=_number(float, 1e-9, 1.0),
+        default=1e-3,
+        help="at the start, or after the warm-up",
+    )
     parser.add_argument(
         "--decay",
         choices=("plateau", "cosine"),
@@ -156,19 +170,21 @@ def _add_training(parser, models):
         help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
         "up over 200 steps, then fall to zero at the last epoch",
     )
-    parser.add_argument("--batch-size", type=_positive, default=32)
-    parser.add_argument("--dropout", type=float, default=0.5, help="share of values dropped")
+    parser.add_argument("--batch-size", type=_COUNT, default=32, help="chunks a step")
     parser.add_argument(
-        "--epochs", type=_positive, default=50, help="in all, earlier ones included"
+        "--dropout", type=_number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
     )
-    parser.add_argument("--steps-per-epoch", type=_positive, default=250)
+    parser.add_argument("--epochs", type=_COUNT, default=50, help="in all, earlier ones included")
     parser.add_argument(
-        "--patience", type=_positive, default=10, help="epochs without improvement until it stops"
+        "--steps-per-epoch", type=_COUNT, default=250, help="steps between validations"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--patience", type=_COUNT, default=10, help="epochs without improvement until it stops"
+    )
+    parser.add_argument("--seed", type=_SEED, default=0, help="of weights, dropout and shuffling")
     parser.add_argument(
         "--power-exponent",
-        type=float,
+        type=_SHARE,
         default=0.25,
         help="weigh the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
     )
@@ -181,7 +197,7 @@ def _add_train_clustering(parser):
     )
     parser.add_argument(
         "--embedding-weight",
-        type=float,
+        type=_SHARE,
         default=0.5,
         help="share of the clustering loss in the joint loss of hdc; the mask loss has the rest",
     )
@@ -207,8 +223,20 @@ def _add_export(parser):
     parser.add_argument("output", help="folder of the SavedModel, e.g. saved_models/unet")
 
 
-def _positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
-    return value
+def _number(kind, low, high=math.inf):
+    """An argparse type: a number from `low` to `high`."""
+
+    def number(text):
+        value = kind(text)
+        if not low <= value <= high:
+            upper = f" to {high}" if math.isfinite(high) else " up"
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {low}{upper}")
+        return value
+
+    number.__name__ = "whole number" if kind is int else "number"
+    return number
+
+
+_COUNT = _number(int, 1)
+_SEED = _number(int, 0, 2**32 - 1)
+_SHARE = _number(float, 0.0, 1.0)

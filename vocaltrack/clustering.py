@@ -9,9 +9,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from vocaltrack.chunks import GROUP, song_mask, split_chunks
 from vocaltrack.features import mel_centres
+from vocaltrack.masks import sounding
 
 LOW_HZ = 200.0
-SILENCE_DB = 50.0
 FIT_CHUNKS = 64
 FIT_BINS = 100_000
 SAME_SOURCE_COSINE = 0.86
@@ -24,9 +24,10 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
     of the song's loudest), spread over the whole song; then every bin is
     assigned. With a mask head, a cluster is vocal when the head's mean mask
     over it is at least one half, and the higher one is taken. Without it, the
-    cluster with the larger share of the bins below 200 Hz is the
-    accompaniment (Luo et al. 2017, section 2.3), and a song whose two
-    centres point the same way (cosine above 0.86) is all accompaniment.
+    cluster that has the larger share of its bins below 200 Hz is the
+    accompaniment (after Luo et al. 2017), the larger cluster where both have
+    none, and a song whose two centres point nearly the same way (cosine
+    above `SAME_SOURCE_COSINE`) is all accompaniment.
 
     Args:
         log_mel: float32 [frames, n_mels] in dB.
@@ -78,9 +79,7 @@ def _fitting_sample(log_mel, embed, head, config, seed):
     chunks = np.asarray(split_chunks(log_mel, config, overlap=0.0))
     if len(chunks) > FIT_CHUNKS:
         chunks = chunks[np.linspace(0, len(chunks) - 1, FIT_CHUNKS).astype(int)]
-    loudest = float(np.max(log_mel))
-    floor = 10.0 * np.log10(config.power_floor)
-    sounds = chunks > max(loudest - SILENCE_DB, floor + 0.05)  # the floor is rounded to float32
+    sounds = sounding(chunks, np.max(log_mel), config)
     if sounds.sum() < 2:
         return None
     groups = [chunks[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
@@ -106,5 +105,6 @@ def _vocal_cluster_by_bass(kmeans, low):
     first, second = (c / np.linalg.norm(c) for c in kmeans.cluster_centers_)
     if first @ second > SAME_SOURCE_COSINE:
         return None
-    shares = [low[kmeans.labels_ == label].mean() for label in (0, 1)]
-    return int(np.argmin(shares))
+    counts = np.maximum(np.bincount(kmeans.labels_, minlength=2), 1)
+    shares = np.bincount(kmeans.labels_, low, minlength=2) / counts
+    return int(np.argmin(counts if shares[0] == shares[1] else shares))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vocaltrack.config import FeatureConfig, preset
 from vocaltrack.errors import UserError
-from vocaltrack.files import write_atomically
+from vocaltrack.files import check_folder_writable, write_atomically
 
 
 def separate(options):
@@ -41,6 +41,10 @@ def evaluate(options):
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
 
+    if options.json:
+        check_folder_writable(Path(options.json).parent)
+        if Path(options.json).is_dir():
+            raise UserError(f"{options.json} is a folder; give the file to write")
     songs = [song for song in _songs(options) if song.split == options.split]
     if not songs:
         raise UserError(f"the datasets have no songs in the split {options.split}")
@@ -51,10 +55,10 @@ def evaluate(options):
             raise UserError(f"{name}: after the colon stands head or clusters")
         separators[name] = Separator(model, method or None)
     report = evaluate(songs, separators)
+    print(table(report))
     if options.json:
         text = json.dumps(_finite(report), indent=1, ensure_ascii=False, allow_nan=False)
         write_atomically(options.json, lambda p: Path(p).write_text(text, encoding="utf-8"))
-    print(table(report))
 
 
 def prepare(options):
@@ -118,6 +122,7 @@ def _finite(value):
 
 def _songs(options):
     from vocaltrack.datasets import READERS
+    from vocaltrack.songs import check_splits
 
     songs = [
         song
@@ -127,4 +132,5 @@ def _songs(options):
     ]
     if not songs:
         raise UserError("no dataset given; use " + ", ".join(f"--{name}" for name in READERS))
+    check_splits(songs)
     return songs

@@ -45,8 +45,10 @@ class FeatureConfig:
         """The inverse of `to_dict`.
 
         Raises:
-            UserError: a setting is missing or unknown.
+            UserError: a setting is missing, unknown or of another type.
         """
+        if not isinstance(settings, dict):
+            raise UserError("feature settings are not a dictionary; the file is damaged")
         names = {field.name for field in dataclasses.fields(cls)}
         if set(settings) != names:
             odd = ", ".join(sorted(set(settings) ^ names))
@@ -54,6 +56,9 @@ class FeatureConfig:
                 f"feature settings are missing or unknown: {odd}; "
                 "they were written by another version of vocaltrack"
             )
+        for field in dataclasses.fields(cls):
+            if type(settings[field.name]) is not type(field.default):
+                raise UserError(f"feature setting {field.name} is {settings[field.name]!r}")
         return cls(**settings)
 
     def check_same(self, other, this, that):
@@ -138,16 +143,19 @@ def preset(name, dropout=None):
 
 
 def read_json(path, what):
-    """A JSON file's content.
+    """A JSON file's content, which must be an object.
 
     Args:
         path: `pathlib.Path` of the file.
         what: what the file is, for the message.
 
     Raises:
-        UserError: the file is absent or no JSON.
+        UserError: the file is absent or holds no JSON object.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {what} {path}: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"cannot read {what} {path}: it holds no JSON object")
+    return content

@@ -53,4 +53,6 @@ def read_contract(folder):
             f"{folder} follows contract {contract.get('contract')}, this version of vocaltrack "
             f"reads contract {CONTRACT_VERSION}; export the model again"
         )
+    if contract.get("model") not in MODEL_NAMES or "features" not in contract:
+        raise UserError(f"{path} is damaged; export the model again")
     return contract

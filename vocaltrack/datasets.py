@@ -47,6 +47,8 @@ def read_mir1k(root):
     listed = root / "splits.json"
     if listed.exists():
         split_of = _listed_splits(listed)
+        if not set(split_of) & {name for _, name in songs}:
+            raise UserError(f"{listed} names none of the songs in {root / 'Wavfile'}")
     else:
         dealt = assign_splits([singer for singer, _ in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
         split_of = {name: dealt[singer] for singer, name in songs}
@@ -66,7 +68,7 @@ def read_mir1k(root):
 def _listed_splits(path):
     """{song: split} of a splits.json; a song may stand in one list only."""
     lists = read_json(path, "the splits")
-    if not isinstance(lists, dict):
+    if not all(isinstance(names, list) for names in lists.values()):
         raise UserError(f'{path} must hold {{"train": [songs], "valid": [songs], ...}}')
     split_of = {}
     for split in SPLITS:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vocaltrack.errors import UserError, one_line
 
+PREFIX = ".vocaltrack-"
+
 
 def write_atomically(path, write):
     """Write to a temporary file beside the target, then rename.
@@ -20,9 +22,7 @@ def write_atomically(path, write):
     """
     path = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(
-            prefix=".vocaltrack-", suffix=path.suffix, dir=path.parent
-        )
+        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
@@ -40,28 +40,44 @@ def replace_folder(path, fill):
     """Fill a temporary folder beside the target, then put it in its place.
 
     Args:
-        path: the target folder; an existing one is replaced only on success.
+        path: the target folder; an existing one is replaced, whole, only
+            when the new one is complete.
         fill: called with the temporary folder's path.
 
     Raises:
         UserError: the folder cannot be written there.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".vocaltrack-", dir=path.parent))
+        temporary = Path(tempfile.mkdtemp(prefix=PREFIX, dir=path.parent))
     except OSError as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    fresh, old = temporary / "new", temporary / "old"
     try:
-        fill(temporary)
-        os.chmod(temporary, 0o777 & ~_umask())
+        fresh.mkdir()
+        fill(fresh)
         if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
+            os.replace(path, old)
+        os.replace(fresh, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_folder_writable(folder):
+    """Refuse a folder in which no file can be made.
+
+    Raises:
+        UserError: there is no such folder, or it cannot be written.
+    """
+    if not Path(folder).is_dir():
+        raise UserError(f"{folder} is no folder; make it first or write elsewhere")
+    try:
+        tempfile.TemporaryFile(prefix=PREFIX, dir=folder).close()
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {one_line(error)}") from error
 
 
 def _umask():

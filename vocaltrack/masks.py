@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from vocaltrack.features import mel_centres
 
+SILENCE_DB = 50.0
+FLOOR_MARGIN_DB = 0.05  # float32 logarithms and float16 records do not hit the floor exactly
+
 
 def binary_mask(vocals_db, accompaniment_db):
     """The clustering target: 1 where the vocals are louder (paper, Fig. 1).
@@ -38,7 +41,22 @@ def proportion_mask(vocals_db, accompaniment_db, config):
     """
     share = tf.sigmoid((vocals_db - accompaniment_db) * (np.log(10.0) / 10.0))
     floor_db = 10.0 * np.log10(config.power_floor)
-    return tf.where(vocals_db > floor_db + 0.05, share, 0.0)
+    return tf.where(vocals_db > floor_db + FLOOR_MARGIN_DB, share, 0.0)
+
+
+def sounding(mixture_db, loudest_db, config):
+    """Which bins sound: within 50 dB of the loudest and above the floor.
+
+    Args:
+        mixture_db: float32 tensor or array [...], log-mel in dB.
+        loudest_db: the loudest bin of the chunk or song, in dB.
+        config: `FeatureConfig`, for the floor.
+
+    Returns:
+        bool [...].
+    """
+    floor_db = 10.0 * np.log10(config.power_floor)
+    return (mixture_db > loudest_db - SILENCE_DB) & (mixture_db > floor_db + FLOOR_MARGIN_DB)
 
 
 @functools.lru_cache(maxsize=8)

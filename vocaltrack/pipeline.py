@@ -2,10 +2,9 @@
 
 import tensorflow as tf
 
-from vocaltrack.masks import binary_mask, proportion_mask
+from vocaltrack.masks import binary_mask, proportion_mask, sounding
 from vocaltrack.records import parse_chunks
 
-SILENCE_DB = 50.0
 SHUFFLE_CHUNKS = 4096
 
 
@@ -16,7 +15,7 @@ def batches(manifest, folder, split, batch_size=32, seed=None):
         manifest: the folder's `Manifest`.
         folder: folder of the shards.
         split: "train", "valid" or "test".
-        batch_size: chunks a batch; an incomplete last batch is dropped.
+        batch_size: chunks a batch; without a seed the last may be smaller.
         seed: shuffles the shards and chunks, and repeats for ever; None
             streams them once, in order.
 
@@ -26,8 +25,8 @@ def batches(manifest, folder, split, batch_size=32, seed=None):
     """
     paths = manifest.paths(folder, split)
     if seed is None:
-        records = tf.data.TFRecordDataset(paths).batch(batch_size, drop_remainder=True)
-        count = manifest.records(split) // batch_size
+        records = tf.data.TFRecordDataset(paths).batch(batch_size)
+        count = -(-manifest.records(split) // batch_size)
         records = records.apply(tf.data.experimental.assert_cardinality(count))
     else:
         files = tf.data.Dataset.from_tensor_slices(paths)
@@ -60,16 +59,6 @@ def corrupt_shards(manifest, folder):
         except tf.errors.DataLossError:
             damaged.append(path)
     return damaged
-
-
-def sounding(mixture_db):
-    """1 for the bins within 50 dB of the chunk's loudest, else 0.
-
-    Args:
-        mixture_db: float32 [batch, time, mel] in dB.
-    """
-    loudest = tf.reduce_max(mixture_db, axis=(1, 2), keepdims=True)
-    return tf.cast(mixture_db > loudest - SILENCE_DB, tf.float32)
 
 
 def power_weight(mixture_db, exponent):
@@ -124,7 +113,9 @@ def clustering_examples(dataset, config, exponent, with_masks):
 
     def example(chunk):
         binary = binary_mask(chunk["vocals"], chunk["accompaniment"])
-        targets = {"embeddings": tf.stack([binary, sounding(chunk["mixture"])], axis=-1)}
+        loudest = tf.reduce_max(chunk["mixture"], axis=(1, 2), keepdims=True)
+        weight = tf.cast(sounding(chunk["mixture"], loudest, config), tf.float32)
+        targets = {"embeddings": tf.stack([binary, weight], axis=-1)}
         weights = {"embeddings": tf.ones(tf.shape(binary)[:1])}
         if with_masks:
             share = proportion_mask(chunk["vocals"], chunk["accompaniment"], config)

@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from vocaltrack import mixing
 from vocaltrack.config import FeatureConfig
-from vocaltrack.errors import UserError
-from vocaltrack.files import write_atomically
+from vocaltrack.errors import UserError, one_line
+from vocaltrack.files import PREFIX, write_atomically
 from vocaltrack.records import Manifest, parse_chunks
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_stem, write_shard
 from vocaltrack.songs import check_splits
@@ -139,19 +139,20 @@ def _claim(folder, plan):
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error}") from error
+        raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
     digest = hashlib.sha256(plan.encode()).hexdigest()
+    for left_over in folder.glob(f"{PREFIX}*"):
+        left_over.unlink()
     mark = folder / "plan.sha256"
-    if mark.exists():
-        if mark.read_text().strip() != digest:
-            raise UserError(
-                f"{folder} holds records of other songs or settings; give another folder "
-                "or delete this one"
-            )
-    elif any(folder.glob("*.tfrecord")):
-        raise UserError(f"{folder} holds records of unknown origin; give another folder")
-    else:
-        write_atomically(mark, lambda path: Path(path).write_text(digest + "\n"))
+    if mark.exists() and mark.read_text().strip() == digest:
+        return
+    if any(folder.glob("*.tfrecord")):
+        raise UserError(
+            f"{folder} holds records of other songs or settings; give another folder "
+            "or delete this one"
+        )
+    shutil.rmtree(folder / "decoded", ignore_errors=True)
+    write_atomically(mark, lambda path: Path(path).write_text(digest + "\n"))
 
 
 def _complete(folder):

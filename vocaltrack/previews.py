@@ -10,14 +10,15 @@ from vocaltrack.griffin_lim import mel_power_to_audio
 from vocaltrack.masks import proportion_mask
 from vocaltrack.models import vocals_mask
 from vocaltrack.pipeline import batches
+from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
 CHUNKS = 4
 
 
 class MaskPreviews(keras.callbacks.Callback):
     """Shows, after each epoch, the spectrogram, the target mask and the
-    predicted mask of four validation chunks side by side, and plays the
-    first ones' mixture, target and estimate.
+    predicted mask of four validation chunks, each of another excerpt, side
+    by side, and plays their mixture, target and estimate.
 
     The sound is rebuilt from the mel power that the records hold, by
     Griffin-Lim: good enough to hear who sings, no measure of quality.
@@ -31,12 +32,14 @@ class MaskPreviews(keras.callbacks.Callback):
     def __init__(self, folder, manifest, records):
         super().__init__()
         self.features = manifest.features
-        self.writer = tf.summary.create_file_writer(str(Path(folder) / "previews"))
-        chunks = next(iter(batches(manifest, records, "valid", CHUNKS)))
+        self.folder = str(Path(folder) / "previews")
+        records = next(iter(batches(manifest, records, "valid", CHUNKS * CHUNKS_PER_EXCERPT)))
+        chunks = {name: stream[::CHUNKS_PER_EXCERPT] for name, stream in records.items()}
         self.mixture = chunks["mixture"]
         self.target = proportion_mask(chunks["vocals"], chunks["accompaniment"], self.features)
 
     def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(self.folder)
         with self.writer.as_default(step=0):
             self._play("mixture", tf.ones_like(self.mixture))
             self._play("target", self.target)

@@ -1,21 +1,22 @@
 """The folder of a training run.
 
-run.json       every setting, features and input normalisation
-best.keras     the weights of the best validation loss
-log.csv        losses and learning rate of each epoch
-backup/        the newest state, for going on after a kill
-tensorboard/   losses, learning rate, pictures and audio
+run.json             every setting, features, normalisation and songs
+best.keras           the weights of the best validation loss
+log.csv              losses and learning rate of each epoch
+newest.weights.h5    the newest state, for going on after a kill
+tensorboard/         losses, learning rate, pictures and audio
 """
 
 import csv
 import dataclasses
+import io
 import json
 from pathlib import Path
 
 import keras
 
 from vocaltrack.config import FeatureConfig, read_json
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 
 
@@ -36,51 +37,92 @@ def load_run(run):
     if not (run / "best.keras").exists():
         raise UserError(f"{run} holds no best.keras; train a model there first")
     description = read_json(run / "run.json", "the run")
-    description["features"] = FeatureConfig.from_dict(description["features"])
     try:
+        description["features"] = FeatureConfig.from_dict(description["features"])
         model = keras.models.load_model(run / "best.keras", compile=False)
-    except (ValueError, OSError, TypeError) as error:
-        raise UserError(f"{run / 'best.keras'} cannot be loaded: {error}") from error
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
 
 
-def claim_run(run, config, network, manifest):
-    """Write run.json, or refuse a folder that holds a run with other settings."""
-    settings = {
+def describe_run(config, network, manifest, started_from):
+    """What run.json says of a run.
+
+    Args:
+        config: `TrainingConfig`.
+        network: `ClusteringConfig` or `UnetConfig`.
+        manifest: `Manifest` of the records.
+        started_from: dict of the other runs that it takes weights from.
+
+    Returns:
+        JSON-ready dict.
+    """
+    return {
         "training": dataclasses.asdict(config),
         "network": dataclasses.asdict(network),
         "features": manifest.features.to_dict(),
+        "started_from": {name: str(path) for name, path in started_from.items() if path},
         "mean": list(manifest.mean),
         "std": list(manifest.std),
         "songs": manifest.songs,
     }
+
+
+def claim_run(run, description):
+    """Write run.json, or refuse a folder that holds a run with other settings.
+
+    More epochs may be asked of a run, except under the cosine decay, which is
+    planned for its number of epochs.
+
+    Args:
+        run: folder of the run; made when absent.
+        description: what `describe_run` returns.
+
+    Raises:
+        UserError: names the first setting that differs.
+    """
     path = run / "run.json"
     if path.exists():
         old = read_json(path, "the run")
+        grows = description["training"]["decay"] != "cosine"
         for part in ("training", "network", "features"):
-            for name, value in settings[part].items():
-                if name != "epochs" and old[part].get(name) != value:
+            for name, value in description[part].items():
+                before = old.get(part, {}).get(name)
+                if before != value and not (name == "epochs" and grows):
                     raise UserError(
-                        f"{run} was trained with {name}={old[part].get(name)}, not {value}; "
+                        f"{run} was trained with {name}={before}, not {value}; "
                         "give the same settings or another folder"
                     )
+        for part in ("started_from", "mean", "std", "songs"):
+            if old.get(part) != description[part]:
+                raise UserError(
+                    f"{run} was trained with other records or other runs ({part} differs); "
+                    "give the same or another folder"
+                )
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{run} cannot be made: {error}") from error
-    text = json.dumps(settings, indent=1, ensure_ascii=False)
+        raise UserError(f"{run} cannot be made: {one_line(error)}") from error
+    text = json.dumps(description, indent=1, ensure_ascii=False)
     write_atomically(path, lambda p: Path(p).write_text(text, encoding="utf-8"))
 
 
-def logged(run, name):
-    """A column of the run's log as floats; empty before the first epoch."""
+def read_log(run):
+    """The rows of a run's log as dicts of strings; empty before the first epoch."""
     path = run / "log.csv"
     if not path.exists():
         return []
-    with open(path, newline="") as file:
-        return [float(row[name]) for row in csv.DictReader(file)]
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
-def epochs_done(run):
-    """How many epochs a run has behind it."""
-    return len(logged(run, "val_loss"))
+def write_log(run, rows):
+    """Write the log anew from all its rows."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[-1]), extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(
+        run / "log.csv",
+        lambda p: Path(p).write_text(text.getvalue(), encoding="utf-8", newline=""),
+    )

@@ -85,7 +85,14 @@ def export(model, config, folder):
         model: `keras.Model` named dc, hdc, unet or uhnet.
         config: `FeatureConfig` that it was trained with.
         folder: target folder.
+
+    Raises:
+        UserError: the folder holds something that is no SavedModel of
+            vocaltrack, or cannot be written.
     """
+    folder = Path(folder)
+    if folder.is_file() or folder.is_dir() and not _may_replace(folder):
+        raise UserError(f"{folder} exists and is no SavedModel of vocaltrack; give another folder")
     contract = {
         "contract": CONTRACT_VERSION,
         "model": model.name,
@@ -98,10 +105,17 @@ def export(model, config, folder):
         contract_file = Path(temporary) / Path(CONTRACT_ASSET).name
         contract_file.write_text(json.dumps(contract, indent=1))
         served = _Served(model, config, contract_file)
-        tf.saved_model.save(served, str(temporary), signatures=served.endpoints)
+        try:
+            tf.saved_model.save(served, str(temporary), signatures=served.endpoints)
+        except tf.errors.OpError as error:
+            raise UserError(f"{folder} cannot be written: {one_line(error)}") from error
         contract_file.unlink()
 
     replace_folder(folder, fill)
+
+
+def _may_replace(folder):
+    return (folder / CONTRACT_ASSET).exists() or not any(folder.iterdir())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +146,14 @@ def load(folder):
     contract = read_contract(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, KeyError, tf.errors.OpError) as error:
+    except (
+        OSError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        tf.errors.OpError,
+    ) as error:
         raise UserError(f"{folder} is no whole SavedModel: {one_line(error)}") from error
 
     def endpoint(signature, output):

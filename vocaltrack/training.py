@@ -1,18 +1,20 @@
 """Training: networks, losses, optimizers and callbacks put together."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
+from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
 from vocaltrack.errors import UserError
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_clustering, build_unet, copy_weights
 from vocaltrack.pipeline import batches, clustering_examples, corrupt_shards, mask_examples
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claim_run, epochs_done, load_run, logged
+from vocaltrack.runs import claim_run, describe_run, load_run
 
 WARMUP_STEPS = 200
 GRADIENT_NORM = 5.0
@@ -22,13 +24,16 @@ GRADIENT_NORM = 5.0
 class TrainingConfig:
     """How a network is trained (paper, section V-A, where not said otherwise).
 
+    The gradient of each weight is clipped to norm 5, which the paper does not
+    mention.
+
     Attributes:
         model: "dc", "hdc", "unet" or "uhnet".
         optimizer: "rmsprop" (paper) or "adam".
         learning_rate: at the start, or after the warm-up of the cosine.
         decay: "plateau" halves the rate when the validation loss has not
-            fallen for three epochs; "cosine" warms up over 200 steps and
-            falls to zero at the last epoch.
+            fallen for three epochs; "cosine" warms up over 200 steps (at
+            most a tenth of all) and falls to zero at the last epoch.
         batch_size: chunks a step.
         epochs: epochs in all, those of an interrupted run included.
         steps_per_epoch: steps between two validations.
@@ -79,20 +84,29 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     manifest = Manifest.load(records)
     keras.utils.set_random_seed(config.seed)
     model = _build(config, network, manifest, clustering_run, initial_run)
-    claim_run(run, config, network, manifest)
     compile_model(model, config)
-    seed = config.seed + epochs_done(run)
+    valid = examples(config, manifest, records, "valid", None)
+    previews = MaskPreviews(run / "tensorboard", manifest, records)
+    started_from = {"initial": initial_run, "clustering": clustering_run}
+    is_new = not run.exists()
+    claim_run(run, describe_run(config, network, manifest, started_from))
+    keeper = RunKeeper(run)
+    done = keeper.restore(model, config.steps_per_epoch)
+    has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
     try:
         return model.fit(
-            examples(config, manifest, records, "train", seed),
-            validation_data=examples(config, manifest, records, "valid", None),
-            epochs=config.epochs,
+            examples(config, manifest, records, "train", config.seed + done),
+            validation_data=valid,
+            initial_epoch=done,
+            epochs=done if has_stopped else config.epochs,
             steps_per_epoch=config.steps_per_epoch,
-            callbacks=_callbacks(run, config, manifest, records),
+            callbacks=_callbacks(config, keeper, previews),
             shuffle=False,
             verbose=verbose,
         )
     except tf.errors.DataLossError as error:
+        if is_new and not keeper.rows:
+            shutil.rmtree(run)
         damaged = ", ".join(corrupt_shards(manifest, records)) or records
         raise UserError(
             f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
@@ -129,6 +143,11 @@ def _load_other(run, manifest, wanted):
     if name not in wanted:
         raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
     manifest.features.check_same(description["features"], "the records", str(run))
+    if description["mean"] != list(manifest.mean) or description["std"] != list(manifest.std):
+        raise UserError(f"{run} was trained with another normalisation; prepare the same records")
+    leaked = set(description["songs"]["train"]) & set(manifest.songs.get("valid", ()))
+    if leaked:
+        raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
     return model
 
 
@@ -137,8 +156,9 @@ def compile_model(model, config):
     rate = config.learning_rate
     if config.decay == "cosine":
         steps = config.epochs * config.steps_per_epoch
+        warmup = min(WARMUP_STEPS, steps // 10)
         rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - WARMUP_STEPS), warmup_target=rate, warmup_steps=WARMUP_STEPS
+            0.0, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup
         )
     optimizers = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
     mask_loss = keras.losses.BinaryCrossentropy()
@@ -175,19 +195,14 @@ def examples(config, manifest, records, split, seed):
     return clustering_examples(dataset, manifest.features, config.power_exponent, with_masks)
 
 
-def _callbacks(run, config, manifest, records):
-    best = min(logged(run, "val_loss"), default=None)
+def _callbacks(config, keeper, previews):
     callbacks = [
-        keras.callbacks.BackupAndRestore(run / "backup", delete_checkpoint=False),
-        keras.callbacks.ModelCheckpoint(
-            run / "best.keras", save_best_only=True, initial_value_threshold=best
-        ),
-        keras.callbacks.CSVLogger(run / "log.csv", append=True),
-        keras.callbacks.TensorBoard(run / "tensorboard"),
-        MaskPreviews(run / "tensorboard", manifest, records),
-        keras.callbacks.EarlyStopping(patience=config.patience),
         keras.callbacks.TerminateOnNaN(),
+        keeper,
+        Stopping(config.patience, keeper.losses()),
+        keras.callbacks.TensorBoard(keeper.run / "tensorboard"),
+        previews,
     ]
     if config.decay == "plateau":
-        callbacks.insert(0, keras.callbacks.ReduceLROnPlateau(factor=0.5, patience=3))
+        callbacks.insert(1, Plateau(keeper.losses()))
     return callbacks

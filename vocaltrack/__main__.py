@@ -1,0 +1,7 @@
+"""`python -m vocaltrack`."""
+
+import sys
+
+from vocaltrack.cli import main
+
+sys.exit(main())

@@ -1,0 +1,115 @@
+"""Callbacks that let a run be killed at any moment and go on."""
+
+import math
+import os
+
+import keras
+
+from vocaltrack.errors import UserError
+from vocaltrack.runs import read_log, write_log
+
+
+class RunKeeper(keras.callbacks.Callback):
+    """Keeps the run's log, its best weights and its newest state.
+
+    Each file is replaced as a whole, in the order best.keras, log.csv,
+    newest.weights.h5; a kill in between repeats the epoch. Stops with an
+    error, and keeps nothing of the epoch, when the loss is not a number.
+
+    Args:
+        run: folder of the run.
+    """
+
+    def __init__(self, run):
+        super().__init__()
+        self.run = run
+        self.rows = read_log(run)
+
+    def restore(self, model, steps_per_epoch):
+        """Bring back the newest state.
+
+        Args:
+            model: compiled `keras.Model`; gets weights and optimizer state.
+            steps_per_epoch: of the run.
+
+        Returns:
+            the number of epochs that are done.
+        """
+        epochs_done = 0
+        path = self.run / "newest.weights.h5"
+        if path.exists():
+            model.optimizer.build(model.trainable_variables)
+            try:
+                model.load_weights(path)
+            except (OSError, ValueError) as error:
+                raise UserError(f"{path} cannot be loaded ({error}); give another run") from error
+            epochs_done = int(model.optimizer.iterations) // steps_per_epoch
+        self.rows = self.rows[:epochs_done]
+        return epochs_done
+
+    def losses(self):
+        """The validation losses of the epochs that are done."""
+        return [float(row["val_loss"]) for row in self.rows]
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]) or not math.isfinite(logs["val_loss"]):
+            raise UserError(
+                f"the loss is not a number in epoch {epoch + 1}; "
+                "start a new run with a lower --learning-rate"
+            )
+        rate = float(self.model.optimizer.learning_rate)
+        row = {"epoch": epoch, **logs, "learning_rate": rate}
+        if logs["val_loss"] < min(self.losses(), default=math.inf):
+            self._replace("best.keras", self.model.save)
+        self.rows.append(row)
+        write_log(self.run, self.rows)
+        self._replace("newest.weights.h5", self.model.save_weights)
+
+    def _replace(self, name, save):
+        temporary = self.run / f"temporary.{name}"
+        save(temporary)
+        os.replace(temporary, self.run / name)
+
+
+class Plateau(keras.callbacks.ReduceLROnPlateau):
+    """Halves the learning rate after three epochs without a better
+    validation loss, those before a resume included.
+
+    Args:
+        losses: validation losses of the epochs that are done.
+    """
+
+    def __init__(self, losses):
+        super().__init__(factor=0.5, patience=3, min_delta=0.0)
+        self.losses = losses
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        if self.losses:
+            self.best = min(self.losses)
+            self.wait = epochs_without_gain(self.losses) % self.patience
+
+
+class Stopping(keras.callbacks.EarlyStopping):
+    """Stops after `patience` epochs without a better validation loss, those
+    before a resume included.
+
+    Args:
+        patience: number of epochs.
+        losses: validation losses of the epochs that are done.
+    """
+
+    def __init__(self, patience, losses):
+        super().__init__(monitor="val_loss", mode="min", patience=patience)
+        self.losses = losses
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        if self.losses:
+            self.best = min(self.losses)
+            self.wait = epochs_without_gain(self.losses)
+
+
+def epochs_without_gain(losses):
+    """How many epochs have passed since the lowest loss; 0 for none."""
+    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
