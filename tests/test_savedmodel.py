@@ -1,6 +1,7 @@
 """Exported networks: the contract, the numbers, and no need of vocaltrack."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -101,6 +102,34 @@ def test_serving_default_takes_any_length(exported, samples):
     np.testing.assert_allclose(outputs["vocals"] + outputs["accompaniment"], waveform, atol=1e-6)
 
 
+def test_serving_default_of_the_hybrid_equals_the_python_path(exported):
+    model, folder = exported["hdc"]
+    waveform = np.random.default_rng(4).normal(0, 0.1, (1, 30000)).astype(np.float32)
+    served = tf.saved_model.load(str(folder)).signatures["serving_default"](
+        waveform=tf.constant(waveform)
+    )
+    vocals, _ = separate_waveform(
+        tf.constant(waveform), lambda chunks: vocals_mask(model, chunks), FEATURES
+    )
+    np.testing.assert_allclose(served["vocals"], vocals, atol=1e-4)
+
+
+def test_a_cut_weights_file_is_refused(exported, tmp_path):
+    shutil.copytree(exported["unet"][1], tmp_path / "unet")
+    path = next((tmp_path / "unet" / "variables").glob("*.data*"))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(UserError, match="no whole SavedModel"):
+        load(tmp_path / "unet")
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"contract": 1}', '{"contract": 1, "model": "x"}'])
+def test_a_damaged_contract_is_refused(exported, tmp_path, text):
+    shutil.copytree(exported["unet"][1], tmp_path / "unet")
+    (tmp_path / "unet" / "assets" / "contract.json").write_text(text)
+    with pytest.raises(UserError):
+        load(tmp_path / "unet")
+
+
 def test_loads_where_there_is_only_tensorflow(exported, tmp_path):
     """In a process in which vocaltrack cannot be imported; it yields no Keras objects."""
     model, folder = exported["uhnet"]
@@ -128,8 +157,6 @@ assert "keras" not in type(model).__module__ + type(model.model).__module__
 
 
 def test_a_half_copied_model_is_refused(exported, tmp_path):
-    import shutil
-
     shutil.copytree(exported["unet"][1], tmp_path / "unet")
     (tmp_path / "unet" / "saved_model.pb").unlink()
     with pytest.raises(UserError, match="no whole SavedModel"):
@@ -137,8 +164,6 @@ def test_a_half_copied_model_is_refused(exported, tmp_path):
 
 
 def test_another_contract_is_refused(exported, tmp_path):
-    import shutil
-
     shutil.copytree(exported["unet"][1], tmp_path / "unet")
     path = tmp_path / "unet" / "assets" / "contract.json"
     path.write_text(path.read_text().replace('"contract": 1', '"contract": 99'))

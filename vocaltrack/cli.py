@@ -33,7 +33,6 @@ def main(arguments=None):
         mend, or 130 after Ctrl-C.
     """
     options = build_parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from vocaltrack import commands
 
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from vocaltrack.config import FeatureConfig, preset
 from vocaltrack.errors import UserError
 from vocaltrack.files import check_folder_writable, write_atomically
+from vocaltrack.quiet import load_tensorflow
 
 
 def separate(options):
@@ -25,6 +26,7 @@ def separate(options):
     for target in targets:
         audio.check_target(target, rate, mixture.shape[1], subtype)
 
+    load_tensorflow()
     from vocaltrack.separator import Separator
 
     separator = Separator(options.model, options.method, options.phase, options.swap)
@@ -38,6 +40,7 @@ def separate(options):
 
 def evaluate(options):
     """Score models on a split of the datasets given."""
+    load_tensorflow()
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
 
@@ -63,6 +66,7 @@ def evaluate(options):
 
 def prepare(options):
     """Turn datasets into records."""
+    load_tensorflow()
     from vocaltrack.prepare import prepare
 
     chunks = {"train": options.train_chunks, "valid": options.valid_chunks}
@@ -92,6 +96,7 @@ def train_unet(options):
 
 def export(options):
     """Write a run's best weights as a SavedModel."""
+    load_tensorflow()
     from vocaltrack.runs import load_run
     from vocaltrack.savedmodel import export
 
@@ -101,6 +106,7 @@ def export(options):
 
 
 def _train(options, network, **extra):
+    load_tensorflow()
     from vocaltrack.training import TrainingConfig, train
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))

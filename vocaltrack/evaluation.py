@@ -156,25 +156,39 @@ def _summary(report):
 
 
 def table(report):
-    """The summary as a Markdown table: median (mean) over the songs, and for
-    instrumentals the output's level in dB, median (worst)."""
+    """The summary as a Markdown table.
+
+    Args:
+        report: what `evaluate` returns, or the same read from JSON, where
+            null stands for what is no number.
+
+    Returns:
+        text: median (mean) over the songs, and for instrumentals the
+        output's level in dB, median (worst).
+    """
     heads = ["system", *METRICS, "instrumentals"]
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for system, scores in report["summary"].items():
         cells = [system]
         for metric in METRICS:
-            score = scores.get(metric)
             digits = 3 if metric in ("accuracy", "IoU") else 2
-            cells.append(
-                f"{score['median']:.{digits}f} ({score['mean']:.{digits}f})" if score else "–"
-            )
-        leak = scores.get("instrumental_db")
-        cells.append(f"{leak['median']:.1f} ({leak['worst']:.1f})" if leak else "–")
+            cells.append(_cell(scores.get(metric), "mean", digits, "–"))
+        cells.append(_cell(scores.get("instrumental_db"), "worst", 1, "silent"))
         lines.append("| " + " | ".join(cells) + " |")
     lines += [
-        f"\n{system} returned silence for {len(scores['silent_songs'])} songs; their SDR, SIR, ISR "
-        "and SAR are undefined and left out, and so is their SI-SDR from the mean."
+        f"\n{system} returned silence for {len(scores['silent_songs'])} of the songs; their SDR, "
+        "SIR, ISR and SAR are undefined and left out, and so is their SI-SDR from the mean."
         for system, scores in report["summary"].items()
         if scores.get("silent_songs")
     ]
     return "\n".join(lines)
+
+
+def _cell(score, second, digits, word):
+    if score is None:
+        return "–"
+
+    def show(value):
+        return f"{value:.{digits}f}" if value is not None and np.isfinite(value) else word
+
+    return f"{show(score['median'])} ({show(score[second])})"

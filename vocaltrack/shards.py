@@ -12,6 +12,7 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
+from vocaltrack.quiet import load_tensorflow
 from vocaltrack.records import STREAMS, encode_chunk
 from vocaltrack.songs import STEM_NAMES
 
@@ -78,6 +79,7 @@ def write_shard(shard):
     Raises:
         UserError: the shard cannot be written.
     """
+    load_tensorflow()
     import tensorflow as tf
 
     note = shard.path.with_suffix(".json")

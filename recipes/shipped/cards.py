@@ -2,8 +2,8 @@
 
     python recipes/shipped/cards.py
 
-Reads runs/<model>/{run.json,log.csv} and recipes/shipped/evaluation.json;
-writes saved_models/<model>/README.md and curve.png. Needs matplotlib.
+Reads runs/<model>/{run.json,log.csv} and recipes/shipped/{mir1k,stems}.json;
+writes saved_models/<model>/README.md and curve.png.
 """
 
 import csv
@@ -52,7 +52,12 @@ validation split were never heard in training."""
 
 
 def main():
-    report = json.loads((REPOSITORY / "recipes/shipped/evaluation.json").read_text())
+    report, stems = (
+        json.loads((REPOSITORY / "recipes/shipped" / name).read_text())
+        for name in ("mir1k.json", "stems.json")
+    )
+    report["songs"].update(stems["songs"])
+    report["instrumentals"].update(stems["instrumentals"])
     for model in ABOUT:
         run = REPOSITORY / "runs" / model
         description = json.loads((run / "run.json").read_text())
@@ -118,7 +123,7 @@ def command(model):
     """The line of train.sh that trains a model, with its variable filled in."""
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     common = re.search(r'common="(.*)"', text).group(1)
-    line = re.search(rf"python train_.*--model {model} .*", text).group(0)
+    line = re.search(rf"python train_.*--run runs/{model}(\s.*)?$", text, re.MULTILINE).group(0)
     return " ".join(line.replace("$common", common).split())
 
 
@@ -132,8 +137,9 @@ def scores(model, report):
     yield (
         f"Validation songs at 16 kHz, median over songs; {report['versions']['metric']} "
         f"(museval {report['versions']['museval']}). `evaluate.py` as in "
-        "[train.sh](../../recipes/shipped/train.sh); the whole report is "
-        "[evaluation.json](../../recipes/shipped/evaluation.json)."
+        "[train.sh](../../recipes/shipped/train.sh); the whole reports are "
+        "[mir1k.json](../../recipes/shipped/mir1k.json) and "
+        "[stems.json](../../recipes/shipped/stems.json)."
     )
     for name, keys in groups.items():
         yield ""
