@@ -175,3 +175,17 @@ def test_median_and_mean_leave_out_what_is_no_number():
     for function in (metrics.median, metrics.mean):
         assert math.isnan(function([]))
         assert math.isnan(function([nan, nan]))
+
+
+def test_frames_of_codec_noise_are_left_out():
+    """Half the vocals are noise at -90 dB: their frames do not count."""
+    rng = np.random.default_rng(3)
+    vocals, music = rng.normal(0, 0.1, (2, 64000))
+    whole = metrics.bss_eval(
+        [vocals[:32000], music[:32000]], [vocals[:32000] * 0.9, music[:32000]], 16000
+    )
+    vocals[32000:] *= 1e-4
+    estimate = np.concatenate([vocals[:32000] * 0.9, music[32000:]])
+    half = metrics.bss_eval([vocals, music], [estimate, music], 16000)
+    assert half["SDR"] > 15.0
+    assert half["SDR"] == pytest.approx(whole["SDR"], abs=3.0)

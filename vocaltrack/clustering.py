@@ -14,7 +14,8 @@ from vocaltrack.masks import sounding
 LOW_HZ = 200.0
 FIT_CHUNKS = 64
 FIT_BINS = 100_000
-SAME_SOURCE_COSINE = 0.86
+# Between the training songs with and without vocals: benchmarks/cluster_centres.py
+SAME_SOURCE_COSINE = 0.83
 
 
 def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
@@ -44,13 +45,11 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
         overlapping chunks disagree. All zeros for a song without vocals (all
         ones when swapped).
     """
-    sample = _fitting_sample(log_mel, embed, head, config, seed)
+    sample = fitting_sample(log_mel, embed, head, config, seed)
     if sample is None:
         return np.zeros(log_mel.shape, np.float32)
     vectors, head_values, low = sample
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # all embeddings are the same
-        kmeans = KMeans(2, n_init=4, random_state=seed).fit(vectors)
+    kmeans = fit_clusters(vectors, seed)
     if head is None:
         vocal = _vocal_cluster_by_bass(kmeans, low)
     else:
@@ -69,7 +68,7 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
     return np.asarray(song_mask(log_mel, assign, config))
 
 
-def _fitting_sample(log_mel, embed, head, config, seed):
+def fitting_sample(log_mel, embed, head, config, seed):
     """Sounding bins from chunks all over the song.
 
     Returns:
@@ -95,6 +94,19 @@ def _fitting_sample(log_mel, embed, head, config, seed):
     return vectors, masks, low
 
 
+def fit_clusters(vectors, seed=0):
+    """scikit-learn's k-means with two clusters on embeddings [bins, D]."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # all embeddings are the same
+        return KMeans(2, n_init=4, random_state=seed).fit(vectors)
+
+
+def centres_cosine(kmeans):
+    """Cosine of the angle between the two centres; near 1 for a single source."""
+    first, second = (c / np.linalg.norm(c) for c in kmeans.cluster_centers_)
+    return float(first @ second)
+
+
 def _vocal_cluster_by_head(kmeans, head_values):
     counts = np.bincount(kmeans.labels_, minlength=2)
     means = np.bincount(kmeans.labels_, head_values, minlength=2) / np.maximum(counts, 1)
@@ -102,8 +114,7 @@ def _vocal_cluster_by_head(kmeans, head_values):
 
 
 def _vocal_cluster_by_bass(kmeans, low):
-    first, second = (c / np.linalg.norm(c) for c in kmeans.cluster_centers_)
-    if first @ second > SAME_SOURCE_COSINE:
+    if centres_cosine(kmeans) > SAME_SOURCE_COSINE:
         return None
     counts = np.maximum(np.bincount(kmeans.labels_, minlength=2), 1)
     shares = np.bincount(kmeans.labels_, low, minlength=2) / counts

@@ -64,7 +64,9 @@ def evaluate(songs, separators):
     report["versions"] = {
         name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")
     }
-    report["versions"]["metric"] = "museval BSS Eval v4, 1 s frames, median over frames"
+    report["versions"]["metric"] = (
+        "museval BSS Eval v4, 1 s frames, median over the frames in which the vocals sound"
+    )
     return report
 
 

@@ -18,6 +18,7 @@ def _import_museval_metrics():
     return module
 
 
+SILENT_FRAME_DB = 60.0
 museval_metrics = _import_museval_metrics()
 
 
@@ -50,9 +51,11 @@ def bss_eval(references, estimates, sample_rate):
 
     Returns:
         dict from "SDR", "SIR", "ISR", "SAR" to the vocals' median over
-        frames in dB. Frames in which a reference or an estimate is silent
-        are NaN in museval and are left out; where one is silent throughout,
-        which museval refuses, all four are NaN.
+        frames in dB. Left out are the frames that museval gives as NaN (a
+        reference or an estimate is all zero) and those whose true vocals lie
+        60 dB below the song's loudest frame, where stems that went through a
+        lossy codec hold its noise. All four are NaN where a reference or an
+        estimate is silent throughout, which museval refuses.
     """
     if not all(np.any(stem) for stem in (*references, *estimates)):
         return dict.fromkeys(("SDR", "SIR", "ISR", "SAR"), float("nan"))
@@ -62,8 +65,11 @@ def bss_eval(references, estimates, sample_rate):
         window=sample_rate,
         hop=sample_rate,
     )
+    starts = sample_rate * np.arange(len(sdr[0]))
+    levels = np.array([level_db(references[0][s : s + sample_rate]) for s in starts])
+    sings = levels > levels.max() - SILENT_FRAME_DB
     frames = {"SDR": sdr[0], "SIR": sir[0], "ISR": isr[0], "SAR": sar[0]}
-    return {name: median(values) for name, values in frames.items()}
+    return {name: median(values[sings]) for name, values in frames.items()}
 
 
 def mask_psnr(target, mask):
