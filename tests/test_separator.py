@@ -11,7 +11,7 @@ from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
 # SI-SDR in dB of the shipped models on the bundled example; the mixture has -1.04.
-SHIPPED = {"dc": None, "hdc": None, "unet": None, "uhnet": None}
+SHIPPED = {"dc": 7.08, "hdc": 8.19, "unet": 8.30, "uhnet": 8.77}
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +88,13 @@ def test_the_clusters_swap(example, name, method):
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("dc", None), ("hdc", None), ("hdc", "clusters"), ("uhnet", None)]
+    ("name", "method", "decibels"),
+    [("dc", None, -10), ("hdc", None, -17), ("hdc", "clusters", -100), ("uhnet", None, -15)],
 )
-def test_music_without_vocals_comes_out_nearly_silent(example, name, method):
+def test_music_without_vocals_comes_out_nearly_silent(example, name, method, decibels):
     music = example["accompaniment"]
     vocals = Separator(name, method).separate(music, 16000).vocals
-    assert level_db(vocals) < level_db(music) - 8.0
+    assert level_db(vocals) < level_db(music) + decibels
 
 
 def test_a_method_the_model_lacks_is_refused():
