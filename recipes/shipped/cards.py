@@ -34,8 +34,8 @@ ABOUT = {
 WEAK = {
     "dc": "It is the weakest model here, shipped to show the method. The rule of 200 Hz may choose "
     "the wrong cluster, above all with low voices (then `--swap`); whether a song has vocals at all "
-    "is decided by how far its two clusters lie apart, at times wrongly, both ways; its masks are "
-    "binary, which is heard as chirping.",
+    "is decided by how far its two clusters lie apart, at times wrongly; its masks are binary, "
+    "which is heard as chirping.",
     "hdc": "Its masks are blurred: quiet vocals are lost under loud music, and music leaks "
     "through. With `--method clusters` a song with faint vocals may come out silent.",
     "unet": "Instrumental music comes through faintly, and what resembles a voice audibly; the "
