@@ -33,7 +33,7 @@ ABOUT = {
 }
 WEAK = {
     "dc": "It is the weakest model here, shipped to show the method. The rule of 200 Hz may choose "
-    "the wrong cluster, above all with low voices (then `--swap`); whether a song has vocals at all "
+    "the wrong cluster, above all with low voices (`--swap`); whether a song has vocals at all "
     "is decided by how far its two clusters lie apart, at times wrongly; its masks are binary, "
     "which is heard as chirping.",
     "hdc": "Its masks are blurred: quiet vocals are lost under loud music, and music leaks "
