@@ -167,7 +167,7 @@ def test_writing_refuses_an_unwritable_folder(tmp_path):
             pytest.skip("no folder here that root cannot write")
     else:
         folder.mkdir(mode=0o555)
-    refusal(lambda: write_audio(folder / "a.wav", stereo(), 44100), folder / "a.wav", "written")
+    refusal(lambda: write_audio(folder / "a.wav", stereo(), 44100), folder, "cannot be written")
 
 
 def test_failed_write_leaves_the_folder_as_it_was(tmp_path, monkeypatch):

@@ -253,7 +253,7 @@ def test_refusals_before_any_work(songs, tmp_path):
     with pytest.raises(UserError, match="file cannot be made"):
         prepare(songs, tmp_path / "file", CHUNKS, FEATURES)
     (tmp_path / "x.tfrecord").touch()
-    with pytest.raises(UserError, match="records of unknown origin"):
+    with pytest.raises(UserError, match="records of other songs"):
         prepare(songs, tmp_path, CHUNKS, FEATURES)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "x.tfrecord"]
 

@@ -45,9 +45,11 @@ def replace_folder(path, fill):
         fill: called with the temporary folder's path.
 
     Raises:
-        UserError: the folder cannot be written there.
+        UserError: a file is there, or the folder cannot be written there.
     """
     path = Path(path).resolve()
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{path} cannot be written: it is a file, not a folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=PREFIX, dir=path.parent))
