@@ -18,9 +18,11 @@ def separate(options):
 
     read_contract(find_model(options.model))
     targets = [t for t in (options.output, options.accompaniment) if t]
-    paths = {Path(p).resolve() for p in (options.input, *targets)}
-    if len(paths) <= len(targets):
-        raise UserError("input and outputs must be different files")
+    named = set()
+    for path in (options.input, *targets):
+        if Path(path).resolve() in named:
+            raise UserError(f"{path} is named twice; input and outputs must be different files")
+        named.add(Path(path).resolve())
     mixture, rate = audio.read_audio(options.input)
     subtype = audio.subtype_of(options.input)
     for target in targets:
@@ -35,7 +37,12 @@ def separate(options):
         audio.write_audio(target, stem, rate, subtype)
         if "PCM" in audio.subtype_of(target) and abs(stem).max() > 1.0:
             print(f"{target}: clipped, the peak is {abs(stem).max():.2f} of full scale")
-    print(f"{options.output}: vocals of {len(mixture) / rate:.1f} s by {separator.model.name}")
+    how = f"{separator.model.name}, {separator.method}"
+    print(f"{options.output}: vocals of {len(mixture) / rate:.2f} s by {how}")
+    if options.accompaniment:
+        print(f"{options.accompaniment}: accompaniment")
+    if mixture.any() and not result.vocals.any():
+        print(f"{options.output} is silent: no vocals were found")
 
 
 def evaluate(options):

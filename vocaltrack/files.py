@@ -79,7 +79,8 @@ def check_folder_writable(folder):
     try:
         tempfile.TemporaryFile(prefix=PREFIX, dir=folder).close()
     except OSError as error:
-        raise UserError(f"{folder} cannot be written: {one_line(error)}") from error
+        reason = error.strerror or one_line(error)
+        raise UserError(f"{folder} cannot be written ({reason}); write elsewhere") from error
 
 
 def _umask():

@@ -92,6 +92,8 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     claim_run(run, describe_run(config, network, manifest, started_from))
     keeper = RunKeeper(run)
     done = keeper.restore(model, config.steps_per_epoch)
+    if done:
+        print(f"{run}: {done} epochs are done, going on to {config.epochs}")
     has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
     try:
         return model.fit(
