@@ -258,3 +258,20 @@ def test_a_rate_that_the_format_lacks_is_refused_early(tmp_path):
     refusal(lambda: check_target(tmp_path / "a.opus", 44100, 2), "cannot hold 2 channels at 44100")
     assert check_target(tmp_path / "a.opus", 48000, 2) == ("OGG", "OPUS")
     assert check_target(tmp_path / "a.flac", 44100, 2, "FLOAT") == ("FLAC", "PCM_16")
+
+
+def test_replace_folder_brings_the_old_one_back(tmp_path, monkeypatch):
+    target = tmp_path / "model"
+    target.mkdir()
+    (target / "a").write_text("old")
+    real = os.replace
+
+    def fail_for_the_new(source, destination):
+        if Path(source).name == "new":
+            raise OSError("Input/output error")
+        real(source, destination)
+
+    monkeypatch.setattr(os, "replace", fail_for_the_new)
+    refusal(lambda: replace_folder(target, lambda folder: None), "Input/output error")
+    assert (target / "a").read_text() == "old"
+    assert names(tmp_path) == ["model"]

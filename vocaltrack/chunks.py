@@ -27,8 +27,7 @@ def split_chunks(frames, config, overlap=OVERLAP):
     total = tf.shape(frames)[0]
     count = 1 + tf.maximum(0, -(-(total - config.chunk_frames) // step))
     missing = config.chunk_frames + (count - 1) * step - total
-    floor_db = 10.0 * np.log10(config.power_floor)
-    padded = tf.pad(frames, [[0, missing], [0, 0]], constant_values=floor_db)
+    padded = tf.pad(frames, [[0, missing], [0, 0]], constant_values=config.floor_db)
     return tf.signal.frame(padded, config.chunk_frames, step, axis=0)
 
 

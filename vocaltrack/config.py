@@ -6,6 +6,7 @@ model, and are compared by name when the two meet.
 
 import dataclasses
 import json
+import math
 
 from vocaltrack.errors import UserError
 
@@ -35,6 +36,11 @@ class FeatureConfig:
     n_mels: int = 128
     power_floor: float = 1e-7
     chunk_frames: int = CHUNK_FRAMES
+
+    @property
+    def floor_db(self):
+        """The power floor in dB."""
+        return 10.0 * math.log10(self.power_floor)
 
     def to_dict(self):
         """The settings as a JSON-ready dictionary."""

@@ -63,6 +63,8 @@ def replace_folder(path, fill):
             os.replace(path, old)
         os.replace(fresh, path)
     except OSError as error:
+        if old.exists():
+            os.replace(old, path)
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -40,8 +40,7 @@ def proportion_mask(vocals_db, accompaniment_db, config):
         float32 [...] between 0 and 1.
     """
     share = tf.sigmoid((vocals_db - accompaniment_db) * (np.log(10.0) / 10.0))
-    floor_db = 10.0 * np.log10(config.power_floor)
-    return tf.where(vocals_db > floor_db + FLOOR_MARGIN_DB, share, 0.0)
+    return tf.where(vocals_db > config.floor_db + FLOOR_MARGIN_DB, share, 0.0)
 
 
 def sounding(mixture_db, loudest_db, config):
@@ -55,8 +54,7 @@ def sounding(mixture_db, loudest_db, config):
     Returns:
         bool [...].
     """
-    floor_db = 10.0 * np.log10(config.power_floor)
-    return (mixture_db > loudest_db - SILENCE_DB) & (mixture_db > floor_db + FLOOR_MARGIN_DB)
+    return (mixture_db > loudest_db - SILENCE_DB) & (mixture_db > config.floor_db + FLOOR_MARGIN_DB)
 
 
 @functools.lru_cache(maxsize=8)

@@ -15,9 +15,6 @@ from vocaltrack.griffin_lim import griffin_lim
 from vocaltrack.masks import apply_mask
 from vocaltrack.savedmodel import load
 
-PHASES = ("mixture", "griffinlim")
-METHODS = ("head", "clusters")
-
 
 @dataclasses.dataclass(frozen=True)
 class Separation:
