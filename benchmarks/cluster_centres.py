@@ -11,7 +11,8 @@ import argparse
 
 import numpy as np
 
-from vocaltrack.clustering import centres_cosine, fit_clusters, fitting_sample
+from vocaltrack.chunks import split_chunks
+from vocaltrack.clustering import SongSample, centres_cosine, fit_clusters, fitting_sample
 from vocaltrack.contract import find_model
 from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.features import waveform_to_log_mel
@@ -43,8 +44,10 @@ def main():
 def cosine(song, model):
     config = model.features
     mixture = sum(song.load(stem, config.sample_rate) for stem in song.stems)
-    log_mel = waveform_to_log_mel(mixture, config).numpy()
-    vectors, _, _ = fitting_sample(log_mel, model.embeddings, None, config, seed=0)
+    sample = SongSample(config)
+    log_mel = waveform_to_log_mel(mixture, config)
+    sample.push(split_chunks(log_mel, config, overlap=0.0).numpy())
+    vectors, _, _ = fitting_sample(sample, model.embeddings, None, config, seed=0)
     return centres_cosine(fit_clusters(vectors))
 
 

@@ -1,12 +1,15 @@
 """k-means over a song with a made-up network, so that the right mask is known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.cluster import KMeans
 
 from vocaltrack import clustering
-from vocaltrack.clustering import cluster_mask
+from vocaltrack.chunks import song_mask, split_chunks
+from vocaltrack.clustering import SongSample, binary_masks, fit_clusters, vocal_side
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import waveform_to_log_mel
 
@@ -22,6 +25,21 @@ def song(frames=300):
     truth[frames * 3 // 4 :, 12:60:3] = 1.0
     levels = np.where(truth == 1, VOCALS_DB, ACCOMPANIMENT_DB)
     return (levels + rng.uniform(-5.0, 5.0, truth.shape)).astype(np.float32), truth
+
+
+def sample_of(log_mel, group=5):
+    """A `SongSample` of a song that came in groups of so many chunks."""
+    sample = SongSample(CONFIG)
+    chunks = split_chunks(log_mel, CONFIG, 0.0).numpy()
+    for start in range(0, len(chunks), group):
+        sample.push(chunks[start : start + group])
+    return sample
+
+
+def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
+    """The vocals' mask of a whole song, as `Separator` computes it block by block."""
+    side = vocal_side(sample_of(log_mel), embed, config, head, swap, seed)
+    return song_mask(log_mel, lambda chunks: binary_masks(embed(chunks), *side), config).numpy()
 
 
 def embed(chunks):
@@ -106,8 +124,8 @@ def test_silence_has_no_vocals(head, samples):
         raise AssertionError("there is nothing to embed")
 
     log_mel = waveform_to_log_mel(tf.zeros(samples), CONFIG).numpy()
-    mask = cluster_mask(log_mel, never, CONFIG, head)
-    np.testing.assert_array_equal(mask, np.zeros((1 + samples // 128, 128), np.float32))
+    direction, threshold = vocal_side(sample_of(log_mel), never, CONFIG, head)
+    assert not binary_masks(embed(log_mel[np.newaxis]), direction, threshold).numpy().any()
 
 
 def test_faint_bins_are_assigned_but_do_not_shape_the_clusters():
@@ -135,6 +153,52 @@ def test_agrees_with_scikit_learn():
     agreement = np.mean(mask == labels)
     assert max(agreement, 1 - agreement) > 0.9999
     assert 0.3 < mask.mean() < 0.7
+
+
+@pytest.mark.parametrize("frames", (128, 2000))
+def test_bins_go_to_the_centre_that_scikit_learn_predicts(frames, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(
+        clustering, "fit_clusters", lambda *given: fitted.append(fit_clusters(*given)) or fitted[-1]
+    )
+    log_mel, _ = song(frames)
+    log_mel[:, ::7] -= 45.0  # too faint for the fit
+    mask = cluster_mask(log_mel, spread, CONFIG)
+    labels = fitted[0].predict(spread(log_mel).numpy().reshape(-1, 2)).reshape(log_mel.shape)
+    agreement = np.mean(mask == labels)
+    assert max(agreement, 1 - agreement) > 0.99999
+    assert 0.3 < mask.mean() < 0.7
+
+
+def test_ten_hours_leave_no_more_than_twice_the_chunks():
+    """The chunks lie evenly over the song, and keep nothing else alive."""
+    total = 10 * 3600 * 125 // 128
+    sample, most = SongSample(CONFIG), 0
+    tracemalloc.start()
+    try:
+        for start in range(0, total, 32):
+            sample.push(np.full((32, 128, 128), start, np.float32))
+            most = max(most, len(sample.chunks))
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    chunks, sounds = sample.sounding()
+    assert most <= 2 * clustering.FIT_CHUNKS
+    assert chunks.shape == sounds.shape == (clustering.FIT_CHUNKS, 128, 128)
+    starts = chunks[:, 0, 0]
+    assert starts[0] == 0 and starts[-1] > 0.97 * total
+    assert np.diff(starts).max() < 2 * total / clustering.FIT_CHUNKS + 32
+    assert kept < 2 * clustering.FIT_CHUNKS * 128 * 128 * 4 + 3e6
+    assert peak < 25e6
+
+
+@pytest.mark.parametrize("group", (1, 4, 100))
+def test_the_sample_of_a_short_song_is_all_of_it(group):
+    log_mel, _ = song(1111)
+    chunks, sounds = sample_of(log_mel, group).sounding()
+    padded = np.pad(log_mel, [(0, 9 * 128 - 1111), (0, 0)], constant_values=CONFIG.floor_db)
+    np.testing.assert_array_equal(chunks, padded.reshape(9, 128, 128))
+    np.testing.assert_array_equal(sounds, chunks > log_mel.max() - 50.0)
 
 
 def test_is_deterministic():

@@ -1,5 +1,6 @@
 """Scores beside the mixture and the oracle, on real audio."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_the_table_shows_median_and_mean(report):
 def test_a_leaking_model_is_seen_in_the_report(songs):
     """A separator that returns everything must score like the mixture."""
     separator = Separator("unet")
-    separator.mel_mask = lambda waveform: np.ones((1 + len(waveform) // 128, 128), np.float32)
+    separator.model = dataclasses.replace(separator.model, masks=np.ones_like)
     song = [s for s in read_stems(songs) if s.name == "both"]
     scores = evaluate(song, {"all": separator})["songs"][f"{songs.name}/both"]
     assert scores["all"]["SI-SDR"] == pytest.approx(scores["mixture"]["SI-SDR"], abs=1e-3)

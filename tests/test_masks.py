@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import inverse_stft, mel_centres, stft, waveform_to_log_mel
-from vocaltrack.masks import apply_mask, binary_mask, mel_to_linear, proportion_mask, sounding
+from vocaltrack.masks import apply_mask, binary_mask, mel_to_bins, proportion_mask, sounding
 from vocaltrack.metrics import si_sdr
 
 FFT_SIZES = (512, 1024, 2048)
@@ -81,24 +81,39 @@ def test_silence_is_nobodys(floor):
     assert proportion_mask(loud, silence, config).numpy().max() > 0.99
 
 
+@pytest.mark.parametrize("rate", (4000, 8000, 11025, 16000, 44100, 192000))
 @pytest.mark.parametrize("n_fft", FFT_SIZES)
-def test_mel_to_linear_keeps_a_constant_mask(n_fft):
-    matrix = mel_to_linear(FeatureConfig(n_fft=n_fft))
+def test_mel_to_bins_keeps_a_constant_mask(n_fft, rate):
+    matrix = mel_to_bins(FeatureConfig(), rate, n_fft)
     assert matrix.shape == (128, 1 + n_fft // 2)
-    assert matrix.min() >= 0.0
+    assert matrix.dtype == np.float32 and matrix.min() >= 0.0
     np.testing.assert_allclose(matrix.sum(axis=0), 1.0, atol=1e-6)
     np.testing.assert_allclose(np.full((2, 128), 0.3, np.float32) @ matrix, 0.3, atol=1e-6)
 
 
 @pytest.mark.parametrize("n_fft", FFT_SIZES)
-def test_mel_to_linear_puts_each_bin_near_its_bands(n_fft):
-    config = FeatureConfig(n_fft=n_fft)
+def test_mel_to_bins_puts_each_bin_near_its_bands(n_fft):
+    config = FeatureConfig()
+    matrix = mel_to_bins(config, 16000, n_fft)
     bins = np.fft.rfftfreq(n_fft, 1 / 16000)
-    mean_centre = mel_centres(config) @ mel_to_linear(config)
+    mean_centre = mel_centres(config) @ matrix
     widest = np.diff([*mel_centres(config), 8000.0]).max()
     assert np.abs(mean_centre - bins).max() <= widest
-    np.testing.assert_array_equal(mel_to_linear(config)[:, 0].nonzero()[0], [0])
-    np.testing.assert_array_equal(mel_to_linear(config)[:, -1].nonzero()[0], [127])
+    np.testing.assert_array_equal(matrix[:, 0].nonzero()[0], [0])
+    np.testing.assert_array_equal(matrix[:, -1].nonzero()[0], [127])
+
+
+@pytest.mark.parametrize("rate", (4000, 8000, 44100, 96000))
+def test_mel_to_bins_depends_on_the_frequency_and_not_on_the_rate(rate):
+    """The same bins from an STFT of the same bin width; half as many or more in all."""
+    config = FeatureConfig()
+    here, there = (mel_to_bins(config, r, r // 25) for r in (rate, 16000))
+    shared = min(here.shape[1], there.shape[1])
+    np.testing.assert_allclose(here[:, :shared], there[:, :shared], atol=1e-6)
+    above = here[:, there.shape[1] :]
+    high = (mel_centres(config) >= 6000.0)[:, np.newaxis]
+    assert high.sum() > 10
+    np.testing.assert_allclose(above, high / high.sum() + np.zeros_like(above), atol=1e-6)
 
 
 def test_apply_mask_scales_the_complex_spectrum():

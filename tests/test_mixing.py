@@ -1,16 +1,20 @@
-"""Segments, pools and mixtures: excerpts are contiguous pieces, balanced as stated."""
+"""Segments, pools and mixtures: excerpts are contiguous pieces, balanced as stated,
+and with augmentation changed as stated."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 
+from vocaltrack import mixing
 from vocaltrack.errors import UserError
 from vocaltrack.mixing import (
     AMALGAMATION_BALANCE_DB,
+    CHANCES,
     KIND_SHARES,
     KINDS,
     LEVEL_DB,
+    SECOND_DB,
     TRUE_BALANCE_DB,
     Mixer,
     Pool,
@@ -40,7 +44,11 @@ def whole(audio):
     return np.array([[0, len(audio)]])
 
 
-def make_mixer(voices, musics, samples=SAMPLES):
+def sine(hertz, samples=20000):
+    return np.sin(2 * np.pi * hertz * np.arange(samples) / RATE).astype(np.float32)
+
+
+def make_mixer(voices, musics, samples=SAMPLES, augment=False):
     """Mixer of {name: audio} of vocals and accompaniments, all sounding throughout."""
     stems = [
         [(song(name), audio, whole(audio)) for name, audio in group.items()]
@@ -48,7 +56,8 @@ def make_mixer(voices, musics, samples=SAMPLES):
     ]
     true = [stem for stem in stems[0] if stem[0].name in musics]
     backing = {song(name).key: audio for name, audio in musics.items()}
-    return Mixer(Pool(true), backing, Pool(stems[0]), Pool(stems[1]), samples)
+    pools = Pool(true), backing, Pool(stems[0]), Pool(stems[1])
+    return Mixer(*pools, samples, RATE, augment)
 
 
 VOICES = {name: noise(n, 20000, 0.02 + 0.05 * n) for n, name in enumerate(("a", "b", "solo"))}
@@ -62,6 +71,12 @@ def mixer():
 
 @pytest.fixture(scope="module")
 def excerpts(mixer):
+    return [mixer.draw((0, 1, number)) for number in range(DRAWS)]
+
+
+@pytest.fixture(scope="module")
+def augmented():
+    mixer = make_mixer(VOICES, MUSICS, augment=True)
     return [mixer.draw((0, 1, number)) for number in range(DRAWS)]
 
 
@@ -161,7 +176,7 @@ def test_draws_depend_on_the_seed_alone(mixer, excerpts):
 
 def test_shares_of_the_kinds(excerpts):
     counts = Counter(excerpt.kind for excerpt in excerpts)
-    assert KIND_SHARES == (0.45, 0.40, 0.15)
+    assert KIND_SHARES == (0.40, 0.40, 0.20)
     for kind, share in zip(KINDS, KIND_SHARES):
         assert abs(counts[kind] / DRAWS - share) < 3 * np.sqrt(share * (1 - share) / DRAWS)
 
@@ -173,7 +188,7 @@ def test_amalgamations_mix_two_songs_within_the_balance(excerpts):
     assert {excerpt.songs[1] for excerpt in chosen} == {"d/a", "d/b", "d/music"}
     balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
     assert max(np.abs(balance)) <= AMALGAMATION_BALANCE_DB + 1e-3
-    assert min(balance) < -7 and max(balance) > 7
+    assert min(balance) < -9 and max(balance) > 9
 
 
 def test_true_songs_keep_their_balance_but_for_a_shift(excerpts):
@@ -185,7 +200,7 @@ def test_true_songs_keep_their_balance_but_for_a_shift(excerpts):
             _, accompaniment_gain = locate(excerpt.accompaniment, MUSICS[name])
             shifts.append(20 * np.log10(vocals_gain / accompaniment_gain))
     assert max(np.abs(shifts)) <= TRUE_BALANCE_DB + 1e-3
-    assert min(shifts) < -5 and max(shifts) > 5
+    assert min(shifts) < -9 and max(shifts) > 9
 
 
 def test_level_of_the_mixture(excerpts):
@@ -255,3 +270,105 @@ def test_pool_draws_from_the_sounding_segments():
     # Shorter segments are taken from their start, as far as the song's end allows.
     assert set(firsts[~long]) == {20000, 28000}
     assert firsts[long].min() < 1100 and firsts[long].max() > 8900
+
+
+def only(monkeypatch, **chances):
+    """Let nothing but these augmentations happen."""
+    monkeypatch.setattr(mixing, "CHANCES", dict.fromkeys(CHANCES, 0.0) | chances)
+
+
+def hertz(audio):
+    spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio)), 8 * len(audio)))
+    return spectrum.argmax() * RATE / (8 * len(audio))
+
+
+def test_augmented_excerpts_are_whole_finite_and_as_loud_as_others(augmented):
+    for excerpt in augmented:
+        for audio in (excerpt.vocals, excerpt.accompaniment):
+            assert audio.dtype == np.float32 and audio.shape == (SAMPLES,)
+            assert np.isfinite(audio).all()
+        assert excerpt.accompaniment.any()
+        assert excerpt.vocals.any() == (excerpt.kind != "instrumental")
+    levels = [decibels(excerpt.vocals + excerpt.accompaniment) for excerpt in augmented]
+    assert LEVEL_DB[0] - 1e-3 <= min(levels) and max(levels) <= LEVEL_DB[1] + 1e-3
+    assert {excerpt.kind for excerpt in augmented} == set(KINDS)
+
+
+def test_augmented_draws_depend_on_the_seed_alone(augmented):
+    other = make_mixer(VOICES, MUSICS, augment=True)
+    for number in (7, 3, 19, 0, 3):
+        again, given = other.draw((0, 1, number)), augmented[number]
+        assert (again.kind, again.songs) == (given.kind, given.songs)
+        np.testing.assert_array_equal(again.vocals, given.vocals)
+        np.testing.assert_array_equal(again.accompaniment, given.accompaniment)
+    assert len({excerpt.accompaniment.tobytes() for excerpt in augmented}) == DRAWS
+
+
+def test_augmented_amalgamations_keep_the_balance_and_two_songs(augmented):
+    chosen = [excerpt for excerpt in augmented if excerpt.kind == "amalgamation"]
+    assert all(len(set(excerpt.songs)) == 2 for excerpt in chosen)
+    balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
+    assert max(np.abs(balance)) <= AMALGAMATION_BALANCE_DB + 1e-3
+    assert min(balance) < -9 and max(balance) > 9
+
+
+def test_both_stems_of_a_song_have_the_same_speed():
+    mixer = make_mixer({"a": sine(500)}, {"a": sine(800)}, samples=8000, augment=True)
+    drawn = [mixer.draw(seed) for seed in range(200)]
+    speeds = []
+    for excerpt in drawn:
+        if excerpt.kind == "true":
+            assert hertz(excerpt.accompaniment) / hertz(excerpt.vocals) == pytest.approx(
+                1.6, rel=1e-3
+            )
+            speeds.append(hertz(excerpt.vocals) / 500)
+    semitones = 12 * np.log2(speeds)
+    assert -3.01 < semitones.min() < -2.5 and 2.5 < semitones.max() < 3.01
+    share = np.mean(np.abs(semitones) > 0.02)
+    assert share == pytest.approx(CHANCES["speed"], abs=0.15)
+
+
+def test_both_stems_of_a_song_stay_together_in_time(monkeypatch):
+    only(monkeypatch, speed=1.0)
+    audio = noise(1, 20000)
+    mixer = make_mixer({"a": audio}, {"a": audio}, augment=True)
+    for excerpt in (mixer.draw(seed) for seed in range(60)):
+        if excerpt.kind == "true":
+            gain = np.sqrt(np.sum(excerpt.vocals**2) / np.sum(excerpt.accompaniment**2))
+            np.testing.assert_allclose(excerpt.vocals, gain * excerpt.accompaniment, atol=1e-5)
+
+
+def test_a_second_recording_joins_no_louder_than_the_first():
+    musics = {"low": sine(300), "high": sine(1500)}
+    mixer = make_mixer({}, musics, samples=4000, augment=True)
+    differences = []
+    for seed in range(400):
+        power = np.abs(np.fft.rfft(mixer.draw(seed).accompaniment * np.hanning(4000))) ** 2
+        low, high = power[:400].sum(), power[400:].sum()  # below and above 800 Hz
+        differences.append(10 * np.log10(low / high))
+    both = np.abs(differences) < 30
+    # As often again, it is the same recording that joins.
+    assert both.mean() == pytest.approx(CHANCES["second"] / 2, abs=0.045)
+    apart = np.abs(differences)[both]
+    assert apart.min() < 2 and 10 < apart.max() <= -SECOND_DB[0] + 0.1
+
+
+def test_rooms_are_for_the_vocals_of_amalgamations_alone(monkeypatch):
+    """A burst of noise rings on into the rest after it in half of them."""
+    only(monkeypatch, reverberation=0.5)
+    burst = np.where(np.arange(SAMPLES) < 500, noise(1, SAMPLES), np.float32(0))
+    mixer = make_mixer({"a": burst, "b": burst}, {"a": burst, "b": burst}, augment=True)
+    drawn = [mixer.draw(seed) for seed in range(300)]
+    assert not any(excerpt.accompaniment[500:].any() for excerpt in drawn)
+    ringing = {kind: [] for kind in KINDS}
+    for excerpt in drawn:
+        ringing[excerpt.kind].append(excerpt.vocals[500:].any())
+    assert np.mean(ringing["amalgamation"]) == pytest.approx(0.5, abs=0.13)
+    assert not any(ringing["true"])
+
+
+def test_without_augmentation_nothing_is_changed_whatever_the_chances(monkeypatch):
+    monkeypatch.setattr(mixing, "CHANCES", dict.fromkeys(CHANCES, 1.0))
+    mixer = make_mixer({}, {"music": MUSICS["music"]})
+    for seed in range(20):
+        locate(mixer.draw(seed).accompaniment, MUSICS["music"])

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
+from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, write_checksums
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.savedmodel import export, load, separate_waveform
@@ -114,12 +115,72 @@ def test_serving_default_of_the_hybrid_equals_the_python_path(exported):
     np.testing.assert_allclose(served["vocals"], vocals, atol=1e-4)
 
 
-def test_a_cut_weights_file_is_refused(exported, tmp_path):
-    shutil.copytree(exported["unet"][1], tmp_path / "unet")
-    path = next((tmp_path / "unet" / "variables").glob("*.data*"))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(UserError, match="no whole SavedModel"):
-        load(tmp_path / "unet")
+@pytest.fixture
+def copied(exported, tmp_path):
+    return shutil.copytree(exported["unet"][1], tmp_path / "unet")
+
+
+def files_of(folder):
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def damages(path):
+    """Ways to lose a file's content, each leaving another on the disk."""
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    yield "missing", path.unlink
+    yield "emptied", lambda: path.write_bytes(b"")
+    yield "cut", lambda: path.write_bytes(whole[:half])
+    yield "longer", lambda: path.write_bytes(whole + b"x")
+    yield (
+        "a bit changed",
+        lambda: path.write_bytes(whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :]),
+    )
+
+
+def test_each_lost_or_changed_file_is_refused_with_one_line(copied):
+    load(copied)
+    names = files_of(copied)
+    assert len(names) >= 5 and {CHECKSUMS, "saved_model.pb", CONTRACT_ASSET} <= set(names)
+    for name in names:
+        whole = (copied / name).read_bytes()
+        for what, damage in damages(copied / name):
+            damage()
+            with pytest.raises(UserError) as refused:
+                load(copied)
+            message = str(refused.value)
+            assert len(message.splitlines()) == 1 and str(copied) in message, (name, what)
+            (copied / name).write_bytes(whole)
+    load(copied)
+
+
+@pytest.mark.parametrize("text", ["\n", "no digest", "\udcff", "0" * 64 + "  ../../etc\n"])
+def test_a_list_of_checksums_that_is_none_is_refused(copied, text):
+    (copied / CHECKSUMS).write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UserError):
+        load(copied)
+
+
+def test_other_files_may_lie_beside_the_model(copied):
+    (copied / "MODEL_CARD.md").write_text("A card.")
+    load(copied)
+
+
+@pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs sha256sum")
+def test_sha256sum_checks_the_same_list(copied):
+    command = ["sha256sum", "--check", "--strict", CHECKSUMS]
+    done = subprocess.run(command, cwd=copied, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    listed = {line.split(": ")[0] for line in done.stdout.splitlines()}
+    assert listed == set(files_of(copied)) - {CHECKSUMS}
+    (copied / "saved_model.pb").write_bytes(b"")
+    assert subprocess.run(command, cwd=copied, capture_output=True).returncode == 1
+
+
+def test_checksums_can_be_written_anew(copied):
+    before = (copied / CHECKSUMS).read_bytes()
+    write_checksums(copied)
+    assert (copied / CHECKSUMS).read_bytes() == before
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"contract": 1}', '{"contract": 1, "model": "x"}'])
@@ -154,13 +215,6 @@ assert "keras" not in type(model).__module__ + type(model.model).__module__
         tf.constant(waveform), lambda chunks: vocals_mask(model, chunks), FEATURES
     )
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-4)
-
-
-def test_a_half_copied_model_is_refused(exported, tmp_path):
-    shutil.copytree(exported["unet"][1], tmp_path / "unet")
-    (tmp_path / "unet" / "saved_model.pb").unlink()
-    with pytest.raises(UserError, match="no whole SavedModel"):
-        load(tmp_path / "unet")
 
 
 def test_another_contract_is_refused(exported, tmp_path):

@@ -19,6 +19,7 @@ from vocaltrack.cli import main
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
+from vocaltrack.models import vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run, read_log
@@ -46,6 +47,15 @@ def records(tmp_path_factory):
             soundfile.write(folder / f"{name}.wav", audio, rate)
     folder = root / "records"
     prepare(read_stems(root), folder, {"train": 32, "valid": 8}, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def other_records(records):
+    """Other mixtures of the same songs, so that mean and std are others too."""
+    folder = records.parent / "other"
+    sizes = {"train": 32, "valid": 8}
+    prepare(read_stems(records.parent), folder, sizes, seed=1, workers=1)
     return folder
 
 
@@ -98,13 +108,42 @@ def test_the_uhnet_holds_the_hdc_unchanged(runs):
         np.testing.assert_array_equal(mine, theirs)
 
 
+def normalisation(model):
+    layer = model.get_layer("normalise")
+    return np.ravel(layer.mean), np.sqrt(np.ravel(layer.variance))
+
+
 def test_the_normalisation_is_the_records(runs, records):
     manifest = Manifest.load(records)
     for name in ("dc", "unet"):
         model, _ = load_run(runs / name)
-        layer = model.get_layer("normalise")
-        np.testing.assert_allclose(np.ravel(layer.mean), manifest.mean, rtol=1e-5)
-        np.testing.assert_allclose(np.sqrt(np.ravel(layer.variance)), manifest.std, rtol=1e-5)
+        for found, expected in zip(normalisation(model), (manifest.mean, manifest.std)):
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_run_takes_over_the_normalisation_of_the_one_it_starts_from(
+    runs, other_records, tmp_path
+):
+    """Its first layers expect it; the hdc inside a uhnet keeps its own."""
+    old = json.loads((runs / "unet" / "run.json").read_text())
+    others = Manifest.load(other_records)
+    assert np.abs(np.subtract(old["mean"], others.mean)).max() > 0.1
+    for initial, mean, std in (
+        (runs / "unet", old["mean"], old["std"]),
+        (None, list(others.mean), list(others.std)),
+    ):
+        run = tmp_path / f"from {initial and initial.name}"
+        args = settings("uhnet", epochs=1), SMALL_UNET, other_records, run, runs / "hdc", initial
+        train(*args, verbose=0)
+        model, description = load_run(run)
+        assert (description["mean"], description["std"]) == (mean, std)
+        for found, expected in zip(normalisation(model), (mean, std)):
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+        for found, expected in zip(
+            normalisation(model.get_layer("hdc")), (old["mean"], old["std"])
+        ):
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+        assert train(*args, verbose=0).epoch == []  # the same run, not one to refuse
 
 
 def test_a_killed_run_goes_on(records, tmp_path):
@@ -147,6 +186,56 @@ def test_going_on_equals_the_counts_of_one_go(records, tmp_path):
     assert again.epoch == []
 
 
+@pytest.mark.parametrize(("name", "halved"), [("hdc", "mask_head"), ("uhnet", "down0")])
+def test_bfloat16_trains_and_saves_float32(name, halved, runs, records, tmp_path):
+    network, clustering = {
+        "hdc": (SMALL_CLUSTERING, None),
+        "uhnet": (SMALL_UNET, runs / "hdc"),
+    }[name]
+    config = settings(name, precision="mixed_bfloat16", epochs=1)
+    trained = train(config, network, records, tmp_path / "run", clustering, verbose=0).model
+    assert keras.config.dtype_policy().name == "float32"
+    assert trained.get_layer(halved).compute_dtype == "bfloat16"
+    assert trained.get_layer("normalise").compute_dtype == "float32"
+    saved, description = load_run(tmp_path / "run")
+    assert description["training"]["precision"] == "mixed_bfloat16"
+    assert {layer.compute_dtype for layer in saved._flatten_layers()} == {"float32"}
+    for mine, theirs in zip(saved.weights, trained.weights, strict=True):
+        assert mine.dtype == theirs.dtype == "float32"
+        np.testing.assert_array_equal(mine, theirs)
+    log_mel = np.random.default_rng(0).uniform(-60, 0, (1, 128, 128)).astype(np.float32)
+    masks = vocals_mask(saved, log_mel), vocals_mask(trained, log_mel)
+    np.testing.assert_allclose(*masks, atol=0.02)
+
+
+@pytest.mark.parametrize(("name", "network"), [("hdc", SMALL_CLUSTERING), ("unet", SMALL_UNET)])
+def test_bfloat16_learns_as_float32_does(name, network, runs, records, tmp_path):
+    """From the same weights, which the seed alone does not give."""
+    losses = []
+    for precision in ("float32", "mixed_bfloat16"):
+        config = settings(name, precision=precision, steps_per_epoch=8)
+        run = tmp_path / precision
+        history = train(config, network, records, run, None, runs / name, verbose=0).history
+        losses.append([history["loss"], history["val_loss"]])
+    np.testing.assert_allclose(*losses, rtol=0.01)
+    assert losses[1][0][1] < 0.9 * losses[1][0][0]
+
+
+def test_a_bfloat16_run_goes_on_to_the_counts_of_one_go(records, tmp_path):
+    run = tmp_path / "run"
+    config = settings("unet", precision="mixed_bfloat16")
+    train(config, SMALL_UNET, records, run, verbose=0)
+    before = read_log(run)
+    more = settings("unet", precision="mixed_bfloat16", epochs=3)
+    history = train(more, SMALL_UNET, records, run, verbose=0)
+    assert history.epoch == [2]
+    assert int(history.model.optimizer.iterations) == 9
+    rows = read_log(run)
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2] and rows[:2] == before
+    with pytest.raises(UserError, match="precision=mixed_bfloat16, not float32"):
+        train(settings("unet", epochs=4), SMALL_UNET, records, run, verbose=0)
+
+
 def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
     """A learning rate of 0 never gets better: patience 2 ends in epoch 3."""
     run = tmp_path / "run"
@@ -176,7 +265,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best(records, tmp_path):
     run = tmp_path / "run"
     train(settings("unet", epochs=1), SMALL_UNET, records, run, verbose=0)
     kept = {path.name: path.read_bytes() for path in run.glob("*.*")}
-    keeper = RunKeeper(run)
+    keeper = RunKeeper(run, None)
     with pytest.raises(UserError, match="not a number in epoch 2"):
         keeper.on_epoch_end(1, {"loss": float("nan"), "val_loss": 1.0})
     assert {path.name: path.read_bytes() for path in run.glob("*.*")} == kept

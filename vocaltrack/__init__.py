@@ -1,3 +1,26 @@
-"""vocaltrack: vocal track extraction with TensorFlow and Keras."""
+"""vocaltrack: vocal track extraction with TensorFlow and Keras.
 
-__version__ = "0.1.0"
+`Separator` is the way in for other programs:
+
+    separation = vocaltrack.Separator("uhnet").separate(audio, sample_rate)
+
+TensorFlow is loaded when `Separator` is first asked for, not before.
+"""
+
+__version__ = "0.2.0"
+__all__ = ["Separator", "UserError"]
+
+
+def __getattr__(name):
+    if name == "Separator":
+        from vocaltrack.quiet import load_tensorflow
+
+        load_tensorflow()
+        from vocaltrack.separator import Separator
+
+        return Separator
+    if name == "UserError":
+        from vocaltrack.errors import UserError
+
+        return UserError
+    raise AttributeError(f"module 'vocaltrack' has no attribute {name!r}")

@@ -1,124 +1,227 @@
-"""Audio files in and out: soundfile for the formats, soxr for the rates."""
+"""Audio in: any file as blocks of samples, and the changing of rates."""
 
-import io
+import dataclasses
+import math
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 
+from vocaltrack import endings, ffmpeg
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import check_folder_writable, write_atomically
 
-WRITE_BLOCK = 65536
+BLOCK = 1 << 17
+MP3_SUBTYPES = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+WIDE_SUBTYPES = ("PCM_32", "DOUBLE")  # hold more digits than float32
+SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")
+MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or less
+LONGEST = 1e9  # seconds
+RATES = (4000, 384000)  # Hz
+MOST_CHANNELS = 64
 
 
-def read_audio(path):
-    """Read a whole audio file.
+@dataclasses.dataclass(frozen=True)
+class AudioFile:
+    """An audio file, or a cut of it, to be read in blocks.
+
+    Attributes:
+        path: the file.
+        sample_rate: Hz.
+        channels: number of channels.
+        samples: length of the cut in samples; None where only decoding tells.
+        subtype: sample format as libsndfile names it, e.g. PCM_16; None for a
+            file that ffmpeg decodes.
+        first: first sample of the cut.
+        stop: sample after the cut's last; None for the file's end.
+        exact: whether `samples` is known; else it is None, or a guess for an mp3.
+    """
+
+    path: Path
+    sample_rate: int
+    channels: int
+    samples: int | None
+    subtype: str | None
+    first: int
+    stop: int | None
+    exact: bool
+
+    def blocks(self):
+        """Read the file from the start of the cut.
+
+        Yields:
+            float [at most 131072, channels], full scale at 1.0; float64 where
+            the file holds more digits than float32 does, else float32.
+
+        Raises:
+            UserError: the file is damaged or shorter than it says, or holds
+                values that are not finite numbers.
+        """
+        done = 0
+        for block in self._decoded():
+            if not np.isfinite(block).all():
+                bad = done + int(np.argmin(np.isfinite(block).all(axis=1)))
+                raise UserError(
+                    f"{self.path} holds samples that are not finite numbers (NaN or infinity), "
+                    f"the first at {(self.first + bad) / self.sample_rate:.3f} s"
+                )
+            done += len(block)
+            yield block
+        if done == 0 and self.first:
+            start = self.first / self.sample_rate
+            raise UserError(f"{self.path} ends before --start {start:g}")
+        if done == 0:
+            raise UserError(f"{self.path} holds no samples")
+        slack = MP3_SLACK if self.subtype in MP3_SUBTYPES else 0
+        if self.exact and done < self.samples - slack:
+            raise self._damaged(done, "it is cut short")
+        wanted = math.inf if self.stop is None else self.stop - self.first
+        if not self.exact and self.subtype and self.samples <= done < wanted:
+            # libsndfile stops where it guesses the end to be.
+            raise UserError(
+                f"{self.path} does not say how long it is; install ffmpeg to read it whole"
+            )
+
+    def _decoded(self):
+        if self.subtype is None:
+            yield from _cut(ffmpeg.decode(self.path), self.first, self.stop)
+            return
+        # libsndfile misses the place near the end of Ogg files when it seeks.
+        if self.first and not self.subtype.startswith(SEEKABLE_SUBTYPES):
+            yield from _cut(self._read(0), self.first, self.stop)
+        else:
+            yield from self._read(self.first)
+
+    def _read(self, first):
+        """The file's blocks from its sample `first`, through libsndfile."""
+        dtype = "float64" if self.subtype in WIDE_SUBTYPES else "float32"
+        done, wanted = 0, np.inf if self.stop is None else self.stop - first
+        try:
+            with soundfile.SoundFile(file_name(self.path)) as file:
+                if first:
+                    file.seek(first)
+                while done < wanted:
+                    size = int(min(BLOCK, wanted - done))
+                    block = file.read(size, dtype=dtype, always_2d=True)
+                    if not len(block):
+                        return
+                    done += len(block)
+                    yield block
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._damaged(first + done - self.first, one_line(error)) from error
+
+    def _damaged(self, done, why):
+        good = max(0, math.floor(100 * done / self.sample_rate) / 100)
+        cut = f"; --duration {good:.2f} takes what comes before" if good else ""
+        at = (self.first + done) / self.sample_rate
+        return UserError(f"{self.path} is damaged after {at:.2f} s ({why}){cut}")
+
+
+def open_audio(path, start=0.0, duration=None):
+    """Look at an audio file and choose a cut of it; nothing is decoded yet.
 
     Args:
-        path: any file that libsndfile reads (wav, flac, ogg, opus, mp3, ...).
+        path: any file that libsndfile reads (wav, flac, ogg, opus, mp3, ...),
+            or, with ffmpeg on the PATH, any that ffmpeg finds audio in.
+        start: seconds to leave out.
+        duration: seconds to read; None for all.
 
     Returns:
-        (audio, sample_rate): float32 array [samples, channels], full scale
-        at 1.0, and the rate in Hz.
+        `AudioFile`.
 
     Raises:
-        UserError: the file is absent, empty, not audio, or holds values that
-            are not numbers.
+        UserError: the file is absent, empty or not audio, or nothing of it is
+            left.
     """
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give an audio file")
+    if not path.is_file():
+        raise UserError(f"{path} is no ordinary file; give an audio file")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is an empty file; give an audio file")
+    if not (0 <= start <= LONGEST and (duration is None or 0 < duration <= LONGEST)):
+        raise UserError(f"cannot take {duration} s after {start} s; both are seconds from 0 up")
+    state = "whole"
     try:
-        audio, sample_rate = soundfile.read(path, dtype="float32", always_2d=True)
+        info = soundfile.info(file_name(path))
+        rate, channels, samples, subtype = info.samplerate, info.channels, info.frames, info.subtype
+        exact = subtype not in MP3_SUBTYPES or endings.mp3_tells_length(path)
+        if info.format == "OGG":
+            state = endings.ogg_state(path)
+        elif endings.says_more(path, info):
+            state = "cut"
+        if samples >= 2**62 or (not exact and shutil.which("ffmpeg")):
+            raise RuntimeError("it does not say how long it is")
     except (OSError, RuntimeError, TypeError) as error:
+        rate, channels = ffmpeg.probe(path, one_line(error))
+        samples = subtype = None
+        exact = False
+    check_shape(rate, channels, path)
+    if state == "chained":
         raise UserError(
-            f"{path} cannot be read as audio ({one_line(error)}); "
-            "give a wav, flac, ogg, opus or mp3 file"
-        ) from error
-    if len(audio) == 0:
-        raise UserError(f"{path} holds no samples")
-    if not np.isfinite(audio).all():
-        raise UserError(f"{path} holds samples that are not finite numbers (NaN or infinity)")
-    return audio, sample_rate
+            f"{path} holds several Ogg streams, one after the other; make one of them, "
+            "e.g. by converting it to flac"
+        )
+    first = round(start * rate)
+    stop = None if duration is None else first + max(1, round(duration * rate))
+    left = None
+    if samples is not None:
+        if samples and first >= samples:
+            raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:g}")
+        left = min(samples, stop or samples) - first
+    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact)
+    if state == "cut" and (stop is None or stop > samples):
+        raise file._damaged(left, "it is cut short")
+    return file
 
 
-def subtype_of(path):
-    """The sample format of an audio file as libsndfile names it, e.g. PCM_16."""
-    return soundfile.info(path).subtype
+def check_shape(sample_rate, channels, what):
+    """Refuse rates and numbers of channels that no recording has: a damaged
+    header, mostly, and audio that would not fit into memory.
+
+    Raises:
+        UserError: names what has them.
+    """
+    if not RATES[0] <= sample_rate <= RATES[1]:
+        raise UserError(
+            f"{what} has a sample rate of {sample_rate} Hz; it must be {RATES[0]} to {RATES[1]}"
+        )
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise UserError(f"{what} has {channels} channels; it must be 1 to {MOST_CHANNELS}")
 
 
-def check_target(path, sample_rate, channels, subtype=None):
-    """Refuse a target that cannot be written, before any work is done.
+def file_name(path):
+    """A path as soundfile takes it, which fails for names that are no UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
 
-    Args:
-        path: the target file; its ending chooses the format.
-        sample_rate: Hz.
-        channels: number of channels.
-        subtype: sample format wanted; the format's default where it lacks it.
+
+def read_audio(path):
+    """Read a whole audio file; see `open_audio`.
 
     Returns:
-        (format, subtype) as libsndfile names them.
-
-    Raises:
-        UserError: the ending names no format, the format cannot hold such
-            audio, or the folder does not exist or cannot be written.
+        (audio, sample_rate): float32 array [samples, channels], full scale
+        at 1.0, and the rate in Hz.
     """
-    path = Path(path)
-    ending = path.suffix[1:].upper()
-    kind = {"OPUS": "OGG", "AIF": "AIFF"}.get(ending, ending)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give the file to write")
-    if kind == "RAW" or kind not in soundfile.available_formats():
-        raise UserError(f"{path}: no audio format ends in {path.suffix!r}; use .wav, .flac or .ogg")
-    check_folder_writable(path.parent)
-    if ending == "OPUS":
-        subtype = "OPUS"
-    elif not (subtype and soundfile.check_format(kind, subtype)):
-        subtype = soundfile.default_subtype(kind)
-    try:
-        soundfile.SoundFile(
-            io.BytesIO(), "w", sample_rate, channels, subtype=subtype, format=kind
-        ).close()
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: {kind} cannot hold {channels} channels at {sample_rate} Hz "
-            f"({one_line(getattr(error, 'error_string', error))}); use .wav or .flac"
-        ) from error
-    return kind, subtype
+    file = open_audio(path)
+    return np.concatenate(list(file.blocks())).astype(np.float32, copy=False), file.sample_rate
 
 
-def write_audio(path, audio, sample_rate, subtype=None):
-    """Write an audio file whole or not at all.
-
-    Args:
-        path: target; its ending chooses the format.
-        audio: float array [samples] or [samples, channels]. Integer formats
-            clip what exceeds full scale.
-        sample_rate: Hz.
-        subtype: sample format, e.g. "PCM_16"; the format's default where it
-            lacks it.
-
-    Raises:
-        UserError: the target cannot be written.
-    """
-    channels = 1 if audio.ndim == 1 else audio.shape[1]
-    kind, subtype = check_target(path, sample_rate, channels, subtype)
-
-    def write(temporary):
-        # In blocks: libsndfile's Ogg encoder overflows its stack on long writes.
-        with soundfile.SoundFile(
-            temporary, "w", sample_rate, channels, subtype=subtype, format=kind
-        ) as file:
-            for start in range(0, len(audio), WRITE_BLOCK):
-                file.write(audio[start : start + WRITE_BLOCK])
-
-    write_atomically(path, write)
+def _cut(blocks, first, stop):
+    """The blocks' samples from `first` to `stop` (None: the end)."""
+    position = 0
+    for block in blocks:
+        end = None if stop is None else max(0, stop - position)
+        piece = block[max(0, first - position) : end]
+        position += len(block)
+        if len(piece):
+            yield piece
+        if stop is not None and position >= stop:
+            return
 
 
 def resample(audio, source_rate, target_rate):
@@ -135,16 +238,3 @@ def resample(audio, source_rate, target_rate):
     if source_rate == target_rate:
         return audio
     return soxr.resample(audio, source_rate, target_rate)
-
-
-def fit_length(audio, samples):
-    """Cut or zero-pad the end by the few samples that resampling there and
-    back may differ by.
-
-    Args:
-        audio: array [n, ...].
-        samples: the length wanted.
-    """
-    if len(audio) >= samples:
-        return audio[:samples]
-    return np.pad(audio, [(0, samples - len(audio))] + [(0, 0)] * (audio.ndim - 1))

@@ -18,11 +18,13 @@ class RunKeeper(keras.callbacks.Callback):
 
     Args:
         run: folder of the run.
+        saved: the network to save as best.keras: the trained one itself, or
+            one of the same weights that computes in float32.
     """
 
-    def __init__(self, run):
+    def __init__(self, run, saved):
         super().__init__()
-        self.run = run
+        self.run, self.saved = run, saved
         self.rows = read_log(run)
 
     def restore(self, model, steps_per_epoch):
@@ -60,7 +62,9 @@ class RunKeeper(keras.callbacks.Callback):
         rate = float(self.model.optimizer.learning_rate)
         row = {"epoch": epoch, **logs, "learning_rate": rate}
         if logs["val_loss"] < min(self.losses(), default=math.inf):
-            self._replace("best.keras", self.model.save)
+            if self.saved is not self.model:
+                self.saved.set_weights(self.model.get_weights())
+            self._replace("best.keras", self.saved.save)
         self.rows.append(row)
         write_log(self.run, self.rows)
         self._replace("newest.weights.h5", self.model.save_weights)

@@ -3,8 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-OVERLAP = 0.5
-GROUP = 16
+from vocaltrack.config import OVERLAP
+
+GROUP = 32
 
 
 def chunk_step(config, overlap=OVERLAP):

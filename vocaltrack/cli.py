@@ -7,10 +7,11 @@ needs when it runs, so that --help answers at once.
 import argparse
 import math
 import os
+import signal
 import sys
 
 from vocaltrack import __version__
-from vocaltrack.config import MODEL_NAMES, PRESETS
+from vocaltrack.config import MODEL_NAMES, OVERLAP, PRESETS
 from vocaltrack.errors import UserError, one_line
 
 DATASETS = {
@@ -30,20 +31,27 @@ def main(arguments=None):
 
     Returns:
         the exit code: 0, or 2 with one line on stderr for what the user can
-        mend, or 130 after Ctrl-C.
+        mend, or 1 when some of several files failed, or 130 after Ctrl-C.
     """
     options = build_parser().parse_args(arguments)
     from vocaltrack import commands
 
+    signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        getattr(commands, options.command.replace("-", "_"))(options)
+        return getattr(commands, options.command.replace("-", "_"))(options) or 0
     except (UserError, OSError) as error:
         print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("vocaltrack: interrupted", file=sys.stderr)
         return 130
-    return 0
+
+
+def _terminate(number, frame):
+    """Leave as Ctrl-C does, cleaning up on the way."""
+    raise SystemExit(128 + number)
 
 
 def build_parser():
@@ -72,12 +80,48 @@ def build_parser():
 
 
 def _add_separate(parser):
-    parser.add_argument("input", help="audio file: wav, flac, ogg, opus, mp3, ...")
-    parser.add_argument("output", help="the vocals; the ending chooses the format")
+    parser.add_argument(
+        "files",
+        nargs="+",
+        metavar="file",
+        help="the input and the output for its vocals; or, with -o, any number of inputs and "
+        "folders of them: wav, flac, ogg, opus, mp3, ..., with ffmpeg also m4a, mp4, wma, video",
+    )
     parser.add_argument(
         "--model", default="uhnet", help=f"{', '.join(MODEL_NAMES)}, or the folder of a SavedModel"
     )
     parser.add_argument("--accompaniment", metavar="FILE", help="write the input minus the vocals")
+    parser.add_argument("-o", "--output", metavar="DIR", help="write both stems of each input here")
+    parser.add_argument(
+        "--filename",
+        default="{track}/{stem}.{ext}",
+        metavar="PATTERN",
+        help="names of the files inside of -o",
+    )
+    parser.add_argument(
+        "--stem", choices=("vocals", "accompaniment"), help="with -o: write this one alone"
+    )
+    parser.add_argument(
+        "--start", type=_number(float, 0.0, 1e9), default=0.0, metavar="SECONDS", help="leave out"
+    )
+    parser.add_argument(
+        "--duration",
+        type=_number(float, 0.001, 1e9),
+        metavar="SECONDS",
+        help="take so much; default all",
+    )
+    parser.add_argument(
+        "--subtype",
+        type=str.upper,
+        help="sample format, e.g. PCM_16, PCM_24, FLOAT; default: the input's",
+    )
+    parser.add_argument(
+        "--clip",
+        choices=("rescale", "clamp", "float"),
+        default="rescale",
+        help="what to do when the output exceeds full scale: make all of it quieter, cut the peaks "
+        "off, or write floating point",
+    )
     _add_separation(parser)
     parser.add_argument(
         "--phase",
@@ -85,6 +129,18 @@ def _add_separate(parser):
         default="mixture",
         help="mixture: the mask is a gain on the complex mixture; griffinlim: the paper's way, "
         "with far lower fidelity (SDR near -3 dB)",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=_number(float, 0.0, 0.9),
+        default=OVERLAP,
+        help="share of a chunk that the next one covers too: more is better and slower",
+    )
+    parser.add_argument("--jobs", type=_COUNT, metavar="CORES", help="cores to use; default all")
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    loudness.add_argument(
+        "-v", "--verbose", action="store_true", help="say times and speeds, and let TensorFlow talk"
     )
 
 
@@ -173,6 +229,12 @@ def _add_training(parser, models):
     parser.add_argument(
         "--dropout", type=_number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
     )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "mixed_bfloat16"),
+        default="float32",
+        help="mixed_bfloat16 trains faster on processors that have it",
+    )
     parser.add_argument("--epochs", type=_COUNT, default=50, help="in all, earlier ones included")
     parser.add_argument(
         "--steps-per-epoch", type=_COUNT, default=250, help="steps between validations"
@@ -227,7 +289,7 @@ def _number(kind, low, high=math.inf):
 
     def number(text):
         value = kind(text)
-        if not low <= value <= high:
+        if not (low <= value <= high and value < math.inf):
             upper = f" to {high}" if math.isfinite(high) else " up"
             raise argparse.ArgumentTypeError(f"{text} is not a number from {low}{upper}")
         return value

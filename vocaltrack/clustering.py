@@ -1,5 +1,6 @@
 """Masks from embeddings: k-means over the bins of a whole song."""
 
+import threading
 import warnings
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from vocaltrack.chunks import GROUP, song_mask, split_chunks
+from vocaltrack.chunks import GROUP
 from vocaltrack.features import mel_centres
 from vocaltrack.masks import sounding
 
@@ -18,22 +19,53 @@ FIT_BINS = 100_000
 # whom the network never heard come closer to it: benchmarks/cluster_centres.py
 SAME_SOURCE_COSINE = 0.80
 HEAD_IS_VOCAL = 0.4
+_WARNINGS = threading.Lock()  # their filters are the whole process's
 
 
-def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
-    """The vocals' binary mask of a song by clustering its embeddings.
-
-    Two clusters are fitted to a sample of the bins that sound (within 50 dB
-    of the song's loudest), spread over the whole song; then every bin is
-    assigned. With a mask head, a cluster is vocal when the head's mean mask
-    over it is at least `HEAD_IS_VOCAL`, and the higher one is taken. Without it, the
-    cluster that has the larger share of its bins below 200 Hz is the
-    accompaniment (after Luo et al. 2017), the larger cluster where both have
-    none, and a song whose two centres point nearly the same way (cosine
-    above `SAME_SOURCE_COSINE`) is all accompaniment.
+class SongSample:
+    """Chunks from all over a song, however long, and its loudest bin.
 
     Args:
-        log_mel: float32 [frames, n_mels] in dB.
+        config: `FeatureConfig`.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.chunks, self.stride, self.count = [], 1, 0
+        self.loudest = -np.inf
+
+    def push(self, chunks):
+        """Add the chunks that follow: float32 [n, chunk_frames, n_mels] in dB."""
+        for chunk in chunks:
+            self.loudest = max(self.loudest, chunk.max())
+            if self.count % self.stride == 0:
+                self.chunks.append(chunk.copy())  # a view would keep all the others alive
+            if len(self.chunks) == 2 * FIT_CHUNKS:
+                self.chunks, self.stride = self.chunks[::2], 2 * self.stride
+            self.count += 1
+
+    def sounding(self):
+        """(chunks [n, chunk_frames, n_mels], which bins sound [the same])."""
+        chosen = self.chunks
+        if len(chosen) > FIT_CHUNKS:
+            chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, FIT_CHUNKS).astype(int)]
+        chunks = np.stack(chosen)
+        return chunks, sounding(chunks, self.loudest, self.config)
+
+
+def vocal_side(sample, embed, config, head=None, swap=False, seed=0):
+    """Cluster a song's embeddings, and tell which cluster is the vocals.
+
+    Two clusters are fitted to a sample of the bins that sound (within 50 dB
+    of the song's loudest). With a mask head, a cluster is vocal when the
+    head's mean mask over it is at least `HEAD_IS_VOCAL`, and the higher one
+    is taken. Without it, the cluster that has the larger share of its bins
+    below 200 Hz is the accompaniment (after Luo et al. 2017), the larger
+    cluster where both have none, and a song whose two centres point nearly
+    the same way (cosine above `SAME_SOURCE_COSINE`) is all accompaniment.
+
+    Args:
+        sample: `SongSample` of the whole song.
         embed: maps chunks [n, chunk_frames, n_mels] to embeddings
             [n, chunk_frames, n_mels, D].
         config: `FeatureConfig`.
@@ -43,13 +75,14 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
         seed: of the k-means.
 
     Returns:
-        float32 [frames, n_mels]; values between 0 and 1 occur where
-        overlapping chunks disagree. All zeros for a song without vocals (all
-        ones when swapped).
+        (direction, threshold): float32 [D] (or [1]) and []; an embedding v is vocal
+        where v @ direction > threshold, which is to say that the vocal
+        cluster's centre is the nearer one. Nothing is vocal in a song without
+        vocals (everything when swapped).
     """
-    sample = fitting_sample(log_mel, embed, head, config, seed)
+    sample = fitting_sample(sample, embed, head, config, seed)
     if sample is None:
-        return np.zeros(log_mel.shape, np.float32)
+        return _all_or_nothing(False)
     vectors, head_values, low = sample
     kmeans = fit_clusters(vectors, seed)
     if head is None:
@@ -57,48 +90,50 @@ def cluster_mask(log_mel, embed, config, head=None, swap=False, seed=0):
     else:
         vocal = _vocal_cluster_by_head(kmeans, head_values)
     if vocal is None:
-        return np.full(log_mel.shape, float(swap), np.float32)
+        return _all_or_nothing(swap)
+    if np.ptp(kmeans.labels_) == 0:  # all embeddings are the same, and so are the centres
+        return _all_or_nothing(not swap)
     if swap:
         vocal = 1 - vocal
-
-    @tf.autograph.experimental.do_not_convert
-    def assign(chunks):
-        vectors = np.asarray(embed(chunks))
-        labels = kmeans.predict(vectors.reshape(-1, vectors.shape[-1]))
-        return tf.constant((labels == vocal).reshape(vectors.shape[:-1]), tf.float32)
-
-    return np.asarray(song_mask(log_mel, assign, config))
+    ours, other = kmeans.cluster_centers_[vocal], kmeans.cluster_centers_[1 - vocal]
+    return (ours - other).astype(np.float32), np.float32((ours @ ours - other @ other) / 2)
 
 
-def fitting_sample(log_mel, embed, head, config, seed):
+def _all_or_nothing(vocal):
+    return np.zeros(1, np.float32), np.float32(-1.0 if vocal else 1.0)
+
+
+def binary_masks(embeddings, direction, threshold):
+    """Which bins are vocal, see `vocal_side`; float32 [...] of 0 and 1."""
+    return tf.cast(tf.reduce_sum(embeddings * direction, -1) > threshold, tf.float32)
+
+
+def fitting_sample(sample, embed, head, config, seed):
     """Sounding bins from chunks all over the song.
 
     Returns:
         (embeddings [bins, D], head's masks [bins] or None, whether each bin
         lies below 200 Hz), or None where fewer than two bins sound.
     """
-    chunks = np.asarray(split_chunks(log_mel, config, overlap=0.0))
-    if len(chunks) > FIT_CHUNKS:
-        chunks = chunks[np.linspace(0, len(chunks) - 1, FIT_CHUNKS).astype(int)]
-    sounds = sounding(chunks, np.max(log_mel), config)
+    chunks, sounds = sample.sounding()
     if sounds.sum() < 2:
         return None
     groups = [chunks[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
-    vectors = np.concatenate([np.asarray(embed(tf.constant(group))) for group in groups])[sounds]
-    low = np.broadcast_to(mel_centres(config) < LOW_HZ, sounds.shape)[sounds]
+    share = min(1.0, FIT_BINS / sounds.sum())
+    chosen = sounds & (np.random.default_rng(seed).random(sounds.shape) < share)
+    chosen = chosen if chosen.sum() >= 2 else sounds
+    marks = [chosen[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
+    vectors = np.concatenate([np.asarray(embed(tf.constant(g)))[m] for g, m in zip(groups, marks)])
+    low = np.broadcast_to(mel_centres(config) < LOW_HZ, sounds.shape)[chosen]
     masks = None
     if head is not None:
-        masks = np.concatenate([np.asarray(head(tf.constant(group))) for group in groups])[sounds]
-    if len(vectors) > FIT_BINS:
-        chosen = np.random.default_rng(seed).choice(len(vectors), FIT_BINS, replace=False)
-        vectors, low = vectors[chosen], low[chosen]
-        masks = masks if masks is None else masks[chosen]
+        masks = np.concatenate([np.asarray(head(tf.constant(g)))[m] for g, m in zip(groups, marks)])
     return vectors, masks, low
 
 
 def fit_clusters(vectors, seed=0):
     """scikit-learn's k-means with two clusters on embeddings [bins, D]."""
-    with warnings.catch_warnings():
+    with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # all embeddings are the same
         return KMeans(2, n_init=4, random_state=seed).fit(vectors)
 

@@ -3,46 +3,103 @@
 import dataclasses
 import json
 import math
+import sys
+import time
 from pathlib import Path
 
 from vocaltrack.config import FeatureConfig, preset
-from vocaltrack.errors import UserError
-from vocaltrack.files import check_folder_writable, write_atomically
+from vocaltrack.errors import UserError, one_line
+from vocaltrack.files import check_folder_writable, folders_for, write_atomically
 from vocaltrack.quiet import load_tensorflow
 
 
 def separate(options):
-    """Extract the vocals of one file."""
-    from vocaltrack import audio
+    """Extract the vocals of one file or of many; the number of files that failed."""
+    from vocaltrack.audio import open_audio
     from vocaltrack.contract import find_model, read_contract
+    from vocaltrack.file_separation import plan_targets
 
     read_contract(find_model(options.model))
-    targets = [t for t in (options.output, options.accompaniment) if t]
-    named = set()
-    for path in (options.input, *targets):
-        if Path(path).resolve() in named:
-            raise UserError(f"{path} is named twice; input and outputs must be different files")
-        named.add(Path(path).resolve())
-    mixture, rate = audio.read_audio(options.input)
-    subtype = audio.subtype_of(options.input)
-    for target in targets:
-        audio.check_target(target, rate, mixture.shape[1], subtype)
+    jobs = _jobs(options)
+    if len(jobs) == 1 and not options.output:
+        # Everything that can be known to be wrong is said before TensorFlow loads.
+        file = open_audio(jobs[0].source, options.start, options.duration)
+        plan_targets(file, jobs[0].targets, options.subtype, options.clip)
 
-    load_tensorflow()
+    started = time.perf_counter()
+    load_tensorflow(options.jobs, options.verbose)
     from vocaltrack.separator import Separator
 
-    separator = Separator(options.model, options.method, options.phase, options.swap)
-    result = separator.separate(mixture, rate)
-    for target, stem in zip(targets, (result.vocals, result.accompaniment), strict=False):
-        audio.write_audio(target, stem, rate, subtype)
-        if "PCM" in audio.subtype_of(target) and abs(stem).max() > 1.0:
-            print(f"{target}: clipped, the peak is {abs(stem).max():.2f} of full scale")
-    how = f"{separator.model.name}, {separator.method}"
-    print(f"{options.output}: vocals of {len(mixture) / rate:.2f} s by {how}")
+    imported = time.perf_counter()
+    separator = Separator(
+        options.model, options.method, options.phase, options.swap, options.overlap
+    )
+    if options.verbose:
+        print(f"TensorFlow loaded in {imported - started:.1f} s")
+        print(f"{options.model} loaded in {time.perf_counter() - imported:.1f} s")
+    failed = []
+    for job in jobs:
+        try:
+            _separate_one(separator, job, options)
+        except (UserError, OSError) as error:
+            if len(jobs) == 1:
+                raise
+            failed.append(one_line(error))
+    if failed:
+        print(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated", file=sys.stderr)
+        for message in failed:
+            print(f"vocaltrack: error: {message}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _jobs(options):
+    from vocaltrack.batch import Job, plan_jobs
+    from vocaltrack.songs import STEM_NAMES
+
+    if options.output is None:
+        if len(options.files) != 2:
+            raise UserError("give one input and one output file, or any inputs and -o DIR")
+        source, vocals = options.files
+        targets = {"vocals": vocals, "accompaniment": options.accompaniment}
+        return [Job(Path(source), {stem: path for stem, path in targets.items() if path})]
     if options.accompaniment:
-        print(f"{options.accompaniment}: accompaniment")
-    if mixture.any() and not result.vocals.any():
-        print(f"{options.output} is silent: no vocals were found")
+        raise UserError("with -o both stems are written; leave --accompaniment out")
+    stems = (options.stem,) if options.stem else STEM_NAMES
+    return plan_jobs(options.files, options.output, options.filename, stems)
+
+
+def _separate_one(separator, job, options):
+    from vocaltrack.audio import open_audio
+    from vocaltrack.file_separation import plan_targets, separate_file
+    from vocaltrack.progress import progress_bar
+
+    file = open_audio(job.source, options.start, options.duration)
+    with folders_for(job.targets.values() if options.output else ()):
+        targets = plan_targets(file, job.targets, options.subtype, options.clip)
+        started = time.perf_counter()
+        with progress_bar(file, options.quiet) as progress:
+            written = separate_file(separator, file, targets, options.clip, progress)
+    if options.quiet:
+        return
+    speed = written.seconds / (time.perf_counter() - started)
+    model = f"{separator.model.name}, {separator.method}"
+    for stem, (path, _) in targets.items():
+        of = f" of {written.seconds:.2f} s by {model}" if stem == "vocals" else ""
+        print(f"{path}: {stem}{of}")
+        if str(path) in written.clipped:
+            print(f"{path}: clipped; use --clip rescale or float to keep the peaks")
+    if written.gain != 1.0:
+        print(
+            f"{job.source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "
+            "to keep it from clipping"
+        )
+    if written.silent:
+        print(f"{job.source}: no vocals were found, the vocals are silent")
+    if options.verbose:
+        print(
+            f"{job.source}: {file.sample_rate} Hz, {file.channels} channels, "
+            f"{speed:.1f} times real time"
+        )
 
 
 def evaluate(options):

@@ -11,6 +11,7 @@ import math
 from vocaltrack.errors import UserError
 
 CHUNK_FRAMES = 128
+OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
 
 

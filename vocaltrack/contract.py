@@ -1,5 +1,6 @@
 """Where the SavedModels are and what they say of themselves; no TensorFlow."""
 
+import hashlib
 from pathlib import Path
 
 from vocaltrack.config import MODEL_NAMES, read_json
@@ -7,6 +8,7 @@ from vocaltrack.errors import UserError
 
 CONTRACT_VERSION = 1
 CONTRACT_ASSET = "assets/contract.json"
+CHECKSUMS = "SHA256SUMS"
 
 
 def find_model(model):
@@ -56,3 +58,45 @@ def read_contract(folder):
     if contract.get("model") not in MODEL_NAMES or "features" not in contract:
         raise UserError(f"{path} is damaged; export the model again")
     return contract
+
+
+def write_checksums(folder):
+    """Write SHA256SUMS of all files in a SavedModel's folder, in the form
+    that `sha256sum --check` reads."""
+    folder = Path(folder)
+    (folder / CHECKSUMS).unlink(missing_ok=True)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def check_checksums(folder):
+    """Refuse a SavedModel that is not, byte for byte, what was exported.
+
+    Files that SHA256SUMS does not list (a model card, say) may lie beside it.
+
+    Raises:
+        UserError: SHA256SUMS or a file of the model is missing or changed.
+    """
+    folder = Path(folder)
+    try:
+        lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        listed = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{folder} holds no whole {CHECKSUMS}; copy or export the model again"
+        ) from error
+    for name in sorted({"saved_model.pb", CONTRACT_ASSET} | set(listed)):
+        path = folder / name
+        if not path.is_file():
+            raise UserError(f"{path} is missing; copy or export the model again")
+        if _sha256(path) != listed.get(name):
+            raise UserError(
+                f"{path} is damaged: its checksum is not the one in {CHECKSUMS}; "
+                "copy or export the model again"
+            )
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

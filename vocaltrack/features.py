@@ -8,17 +8,52 @@ Slaney mel bands), and the tests compare against librosa.
 
 import functools
 
-import librosa
 import numpy as np
 import tensorflow as tf
 
 
+def mel_edges(config):
+    """Edges of the Slaney mel bands in Hz, float64 [n_mels + 2]: band number
+    n rises from edge n to its peak at n + 1 and falls to n + 2.
+
+    The same as `librosa.mel_frequencies`, whose import would take a quarter
+    of a second and 60 MB of every separation.
+    """
+    linear, log_from, log_step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
+    corner = log_from / linear
+    top = config.sample_rate / 2
+    highest = corner + np.log(top / log_from) / log_step if top > log_from else top / linear
+    mels = np.linspace(0.0, highest, config.n_mels + 2)
+    logarithmic = log_from * np.exp(log_step * (mels - corner))
+    return np.where(mels < corner, linear * mels, logarithmic)
+
+
+def mel_triangles(config, sample_rate, n_fft):
+    """The mel bands' triangles over the bins of an STFT, of height 1.
+
+    Args:
+        config: `FeatureConfig`.
+        sample_rate: Hz of the STFT's signal.
+        n_fft: its frame length.
+
+    Returns:
+        float64 [n_mels, 1 + n_fft // 2].
+    """
+    edges = mel_edges(config)[:, np.newaxis]
+    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    return np.maximum(
+        0.0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
+    )
+
+
 @functools.lru_cache(maxsize=8)
 def mel_filterbank(config):
-    """librosa's Slaney mel matrix, float32 [n_mels, 1 + n_fft // 2]."""
-    return librosa.filters.mel(
-        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, dtype=np.float32
-    )
+    """The Slaney mel matrix of librosa, float32 [n_mels, 1 + n_fft // 2]."""
+    edges = mel_edges(config)
+    areas = 2.0 / (edges[2:] - edges[:-2])
+    triangles = mel_triangles(config, config.sample_rate, config.n_fft)
+    return (triangles * areas[:, np.newaxis]).astype(np.float32)
 
 
 def stft(waveform, config):
@@ -100,5 +135,5 @@ def waveform_to_log_mel(waveform, config):
 
 
 def mel_centres(config):
-    """Centre frequency of each mel band in Hz, float64 [n_mels]."""
-    return librosa.mel_frequencies(config.n_mels + 2, fmax=config.sample_rate / 2)[1:-1]
+    """Peak frequency of each mel band in Hz, float64 [n_mels]."""
+    return mel_edges(config)[1:-1]

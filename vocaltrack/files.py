@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -8,6 +9,36 @@ from pathlib import Path
 from vocaltrack.errors import UserError, one_line
 
 PREFIX = ".vocaltrack-"
+
+
+@contextlib.contextmanager
+def temporary_beside(path):
+    """A temporary file that takes a target's place when all went well.
+
+    Args:
+        path: the target; an existing file is replaced only on success.
+
+    Yields:
+        the temporary file's path, with the target's ending.
+
+    Raises:
+        UserError: the file cannot be written there.
+    """
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    try:
+        yield temporary
+        try:
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def write_atomically(path, write):
@@ -20,20 +51,11 @@ def write_atomically(path, write):
     Raises:
         UserError: the file cannot be written there.
     """
-    path = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        with temporary_beside(path) as temporary:
+            write(temporary)
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def replace_folder(path, fill):
@@ -68,6 +90,32 @@ def replace_folder(path, fill):
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def folders_for(paths):
+    """Make the folders of files to be written; those that are made here go
+    again when the block ends with an error and they are empty.
+
+    Raises:
+        UserError: a folder cannot be made.
+    """
+    made = []
+    try:
+        for folder in (Path(path).parent for path in paths):
+            missing = [f for f in (folder, *folder.parents) if not f.exists()]
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
+            finally:
+                made += [f for f in missing if f.is_dir()]
+        yield
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def check_folder_writable(folder):

@@ -2,13 +2,13 @@
 
 import functools
 
-import librosa
 import numpy as np
 import tensorflow as tf
 
-from vocaltrack.features import mel_centres
+from vocaltrack.features import mel_centres, mel_triangles
 
 SILENCE_DB = 50.0
+HIGH_HZ = 6000.0  # the bands from here on speak for what the network does not hear
 FLOOR_MARGIN_DB = 0.05  # float32 logarithms and float16 records do not hit the floor exactly
 
 
@@ -58,28 +58,29 @@ def sounding(mixture_db, loudest_db, config):
 
 
 @functools.lru_cache(maxsize=8)
-def mel_to_linear(config):
-    """Matrix that spreads a mel mask over the linear bins.
+def mel_to_bins(config, sample_rate, n_fft):
+    """Matrix that spreads a mel mask over the bins of an STFT.
 
     Each bin takes the mean of the bands whose triangles cover it, weighted
-    by the triangles, so that a constant mask stays constant; bins that no
-    triangle covers (0 Hz, Nyquist) take the nearest band.
+    by the triangles, so that a constant mask stays constant. The few that no
+    triangle covers (0 Hz, the highest) take the nearest band; those above
+    the network's range the mean of the bands from 6 kHz on.
 
     Args:
         config: `FeatureConfig`.
+        sample_rate: Hz of the STFT's signal.
+        n_fft: its frame length.
 
     Returns:
         float32 [n_mels, 1 + n_fft // 2]; each column sums to 1.
     """
-    triangles = librosa.filters.mel(
-        sr=config.sample_rate, n_fft=config.n_fft, n_mels=config.n_mels, norm=None, dtype=np.float64
-    )
-    covered = triangles.sum(axis=0) > 1e-6
+    top = config.sample_rate / 2
     centres = mel_centres(config)
-    bins = np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate)
-    for column in np.flatnonzero(~covered):
-        triangles[:, column] = 0.0
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    triangles = mel_triangles(config, sample_rate, n_fft)
+    for column in np.flatnonzero(triangles.sum(axis=0) <= 1e-6):
         triangles[np.argmin(np.abs(centres - bins[column])), column] = 1.0
+    triangles[:, bins > top] = (centres >= min(HIGH_HZ, centres[-1]))[:, np.newaxis]
     return (triangles / triangles.sum(axis=0)).astype(np.float32)
 
 
@@ -94,5 +95,6 @@ def apply_mask(spectrum, mel_mask, config):
     Returns:
         complex64, the shape of `spectrum`.
     """
-    gain = tf.matmul(mel_mask, tf.constant(mel_to_linear(config)))
+    to_bins = mel_to_bins(config, config.sample_rate, config.n_fft)
+    gain = tf.matmul(mel_mask, tf.constant(to_bins))
     return spectrum * tf.cast(gain, spectrum.dtype)

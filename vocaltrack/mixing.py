@@ -9,14 +9,23 @@ import dataclasses
 import librosa
 import numpy as np
 
+from vocaltrack.augmentation import (
+    change_speed,
+    colour,
+    draw_speed,
+    reverberate,
+    source_samples,
+)
 from vocaltrack.errors import UserError
 
 KINDS = ("true", "amalgamation", "instrumental")
-KIND_SHARES = (0.45, 0.40, 0.15)
-TRUE_BALANCE_DB = 6.0
-AMALGAMATION_BALANCE_DB = 8.0
+KIND_SHARES = (0.40, 0.40, 0.20)
+TRUE_BALANCE_DB = 10.0
+AMALGAMATION_BALANCE_DB = 10.0
 LEVEL_DB = (-34.0, -12.0)
 GAP_SECONDS = 0.5
+CHANCES = {"speed": 0.7, "colour": 0.7, "reverberation": 0.5, "second": 0.2}
+SECOND_DB = (-12.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +36,8 @@ class Excerpt:
         vocals: float32 [samples].
         accompaniment: float32 [samples]; the mixture is their sum.
         kind: one of `KINDS`.
-        songs: keys of the songs that it was made of.
+        songs: keys of the songs that it was made of, second voices and
+            recordings apart.
     """
 
     vocals: np.ndarray
@@ -103,6 +113,11 @@ def _rms(audio):
     return np.float32(np.sqrt(np.mean(np.square(audio, dtype=np.float64)) + 1e-12))
 
 
+def _level(audio, reference):
+    """The gain that brings audio to the loudness of a reference."""
+    return np.clip(_rms(reference) / _rms(audio), np.float32(1e-2), np.float32(1e2))
+
+
 def _gain(decibels):
     return np.float32(10.0 ** (decibels / 20.0))
 
@@ -117,11 +132,18 @@ class Mixer:
         vocals: `Pool` of all vocals.
         accompaniments: `Pool` of all accompaniments, instrumentals included.
         samples: length of an excerpt.
+        sample_rate: Hz.
+        augment: change the stems at random (`augmentation`), and now and then
+            let two singers sing and two recordings play at once; for training
+            alone.
     """
 
-    def __init__(self, true, accompaniment_of, vocals, accompaniments, samples):
+    def __init__(
+        self, true, accompaniment_of, vocals, accompaniments, samples, sample_rate, augment
+    ):
         self.true, self.vocals, self.accompaniments = true, vocals, accompaniments
         self.accompaniment_of, self.samples = accompaniment_of, samples
+        self.sample_rate, self.augment = sample_rate, augment
         keys = {song.key for pool in (vocals, accompaniments) for song, _, _ in pool.stems}
         pairs = len(vocals) and len(accompaniments) and len(keys) > 1
         possible = np.array([len(true), pairs, len(accompaniments)])
@@ -141,30 +163,58 @@ class Mixer:
         return Excerpt(vocals * gain, accompaniment * gain, kind, songs)
 
     def _true(self, rng):
-        """A song's own two stems, its balance shifted a little."""
-        index, first = self.true.draw(rng, self.samples)
+        """A song's own two stems, at one speed, their balance shifted."""
+        factor = self._speed(rng)
+        index, first = self.true.draw(rng, source_samples(factor, self.samples))
         song, audio, _ = self.true.stems[index]
-        vocals = _cut(audio, first, self.samples)
-        accompaniment = _cut(self.accompaniment_of[song.key], first, self.samples)
+        vocals = self._coloured(self._piece(audio, first, factor), rng)
+        music = self._piece(self.accompaniment_of[song.key], first, factor)
         balance = _gain(rng.uniform(-TRUE_BALANCE_DB, TRUE_BALANCE_DB))
-        return vocals * balance, accompaniment, (song.key,)
+        return vocals * balance, self._coloured(music, rng), (song.key,)
 
     def _amalgamation(self, rng):
         """The vocals of one song over the accompaniment of another."""
         singing = backing = None
         while singing == backing:
-            index, first = self.vocals.draw(rng, self.samples)
-            singing, voice, _ = self.vocals.stems[index]
-            vocals = _cut(voice, first, self.samples)
-            index, first = self.accompaniments.draw(rng, self.samples)
-            backing, music, _ = self.accompaniments.stems[index]
-            accompaniment = _cut(music, first, self.samples)
+            vocals, singing = self._several(self.vocals, rng)
+            accompaniment, backing = self._several(self.accompaniments, rng)
+        if self._happens("reverberation", rng):
+            vocals = reverberate(vocals, rng, self.sample_rate)
         balance = rng.uniform(-AMALGAMATION_BALANCE_DB, AMALGAMATION_BALANCE_DB)
-        level = np.clip(_rms(accompaniment) / _rms(vocals), 1e-2, 1e2)
-        return vocals * level * _gain(balance), accompaniment, (singing.key, backing.key)
+        vocals = vocals * _level(vocals, accompaniment) * _gain(balance)
+        return vocals, accompaniment, (singing, backing)
 
     def _instrumental(self, rng):
         """Music without vocals: what to keep silent for."""
-        index, first = self.accompaniments.draw(rng, self.samples)
-        song, audio, _ = self.accompaniments.stems[index]
-        return np.zeros(self.samples, np.float32), _cut(audio, first, self.samples), (song.key,)
+        accompaniment, backing = self._several(self.accompaniments, rng)
+        return np.zeros(self.samples, np.float32), accompaniment, (backing,)
+
+    def _several(self, pool, rng):
+        """A stem's excerpt and its song's key; now and then a second stem of
+        the pool joins it."""
+        audio, key = self._single(pool, rng)
+        if self._happens("second", rng):
+            second, _ = self._single(pool, rng)
+            audio = audio + second * _level(second, audio) * _gain(rng.uniform(*SECOND_DB))
+        return audio, key
+
+    def _single(self, pool, rng):
+        factor = self._speed(rng)
+        index, first = pool.draw(rng, source_samples(factor, self.samples))
+        song, audio, _ = pool.stems[index]
+        return self._coloured(self._piece(audio, first, factor), rng), song.key
+
+    def _piece(self, audio, first, factor):
+        if factor == 1.0:
+            return _cut(audio, first, self.samples)
+        source = _cut(audio, first, source_samples(factor, self.samples))
+        return change_speed(source, factor, self.samples)
+
+    def _coloured(self, audio, rng):
+        return colour(audio, rng, self.sample_rate) if self._happens("colour", rng) else audio
+
+    def _speed(self, rng):
+        return draw_speed(rng) if self._happens("speed", rng) else 1.0
+
+    def _happens(self, what, rng):
+        return self.augment and rng.random() < CHANCES[what]

@@ -100,7 +100,11 @@ def vocals_mask(model, log_mel):
 def _normalised_input(mean, std):
     inputs = keras.Input((CHUNK_FRAMES, len(mean)), name="log_mel")
     normalise = layers.Normalization(
-        axis=-1, mean=list(mean), variance=[value**2 for value in std], name="normalise"
+        axis=-1,
+        mean=list(mean),
+        variance=[value**2 for value in std],
+        name="normalise",
+        dtype="float32",  # decibels need more digits than bfloat16 has
     )
     return inputs, normalise(inputs)
 

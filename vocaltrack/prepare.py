@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vocaltrack import mixing
+from vocaltrack import augmentation, mixing
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import PREFIX, write_atomically
@@ -124,11 +124,20 @@ def _plan(songs, chunks, features, seed):
         "splits": {song.key: song.split for song in songs},
         "sources": sources,
         "excerpts": [EXCERPTS_PER_SHARD, CHUNKS_PER_EXCERPT],
+        "augmentation": [
+            augmentation.SPEED_SEMITONES,
+            augmentation.COLOUR_DB,
+            augmentation.COLOUR_POINTS,
+            augmentation.REVERBERATION_SECONDS,
+            augmentation.REVERBERATION_DB,
+        ],
         "mixing": [
             mixing.KIND_SHARES,
             mixing.TRUE_BALANCE_DB,
             mixing.AMALGAMATION_BALANCE_DB,
             mixing.LEVEL_DB,
+            mixing.CHANCES,
+            mixing.SECOND_DB,
         ],
     }
     return json.dumps(plan, sort_keys=True, ensure_ascii=False)

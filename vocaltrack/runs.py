@@ -45,13 +45,14 @@ def load_run(run):
     return model, description
 
 
-def describe_run(config, network, manifest, started_from):
+def describe_run(config, network, manifest, mean, std, started_from):
     """What run.json says of a run.
 
     Args:
         config: `TrainingConfig`.
         network: `ClusteringConfig` or `UnetConfig`.
         manifest: `Manifest` of the records.
+        mean, std: input normalisation per mel band in dB.
         started_from: dict of the other runs that it takes weights from.
 
     Returns:
@@ -62,8 +63,8 @@ def describe_run(config, network, manifest, started_from):
         "network": dataclasses.asdict(network),
         "features": manifest.features.to_dict(),
         "started_from": {name: str(path) for name, path in started_from.items() if path},
-        "mean": list(manifest.mean),
-        "std": list(manifest.std),
+        "mean": list(mean),
+        "std": list(std),
         "songs": manifest.songs,
     }
 

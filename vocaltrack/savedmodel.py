@@ -13,7 +13,13 @@ import tensorflow as tf
 from vocaltrack import __version__
 from vocaltrack.chunks import song_mask
 from vocaltrack.config import FeatureConfig
-from vocaltrack.contract import CONTRACT_ASSET, CONTRACT_VERSION, read_contract
+from vocaltrack.contract import (
+    CONTRACT_ASSET,
+    CONTRACT_VERSION,
+    check_checksums,
+    read_contract,
+    write_checksums,
+)
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.features import inverse_stft, log_mel, stft
 from vocaltrack.files import replace_folder
@@ -110,6 +116,7 @@ def export(model, config, folder):
         except tf.errors.OpError as error:
             raise UserError(f"{folder} cannot be written: {one_line(error)}") from error
         contract_file.unlink()
+        write_checksums(temporary)
 
     replace_folder(folder, fill)
 
@@ -129,21 +136,25 @@ class ServedModel:
             masks of that shape; None for dc.
         embeddings: maps chunks to [n, chunk_frames, n_mels, D]; None for
             unet and uhnet.
+        root: what TensorFlow loaded; it owns the variables.
     """
 
     name: str
     features: FeatureConfig
     masks: object
     embeddings: object
+    root: object
 
 
 def load(folder):
     """Load a SavedModel that `export` wrote.
 
     Raises:
-        UserError: the folder holds none, or one of another contract.
+        UserError: the folder holds none, one of another contract, or one that
+            is damaged.
     """
     contract = read_contract(folder)
+    check_checksums(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
     except (
@@ -167,4 +178,5 @@ def load(folder):
         features=FeatureConfig.from_dict(contract["features"]),
         masks=endpoint("masks", "vocals_mask"),
         embeddings=endpoint("embeddings", "embeddings"),
+        root=loaded,
     )

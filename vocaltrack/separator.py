@@ -1,19 +1,29 @@
 """Audio in, vocals and accompaniment out, through a SavedModel."""
 
+import contextlib
 import dataclasses
 
 import numpy as np
-import tensorflow as tf
 
-from vocaltrack.audio import fit_length, resample
-from vocaltrack.chunks import song_mask
-from vocaltrack.clustering import cluster_mask
+from vocaltrack.audio import check_shape, open_audio
+from vocaltrack.clustering import SongSample, binary_masks, vocal_side
+from vocaltrack.config import OVERLAP
 from vocaltrack.contract import find_model
 from vocaltrack.errors import UserError
-from vocaltrack.features import inverse_stft, log_mel, stft
-from vocaltrack.griffin_lim import griffin_lim
-from vocaltrack.masks import apply_mask
+from vocaltrack.file_separation import plan_targets, separate_file
+from vocaltrack.gains import GainStream
+from vocaltrack.griffin_lim import GriffinLimStream
+from vocaltrack.mask_stream import (
+    ChunkPieces,
+    Downmix,
+    MaskStream,
+    chunk_function,
+)
+from vocaltrack.pipes import ahead, flag_last
 from vocaltrack.savedmodel import load
+
+BLOCK = 1 << 17
+MOST_OVERLAP = 0.9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Separation:
 class Separator:
     """Separates vocals from music.
 
+    Loads its model once; may be used by several threads at a time.
+
     Args:
         model: dc, hdc, unet, uhnet, or the folder of a SavedModel.
         method: for hdc: "head" takes the mask head's mask, "clusters" the
@@ -43,12 +55,23 @@ class Separator:
         phase: "mixture" uses the mask as a gain on the complex mixture;
             "griffinlim" is the paper's way, whose SDR is near -3 dB.
         swap: for clusters: take the other cluster as the vocals.
+        overlap: share of a network's chunk that the next one covers too, 0 to
+            0.9; more is better and slower.
 
     Raises:
-        UserError: there is no such model, or it has no such method.
+        UserError: there is no such model, it has no such method, or another
+            argument is none of the above.
     """
 
-    def __init__(self, model, method=None, phase="mixture", swap=False):
+    def __init__(self, model="uhnet", method=None, phase="mixture", swap=False, overlap=OVERLAP):
+        for what, value, known in (
+            ("method", method, (None, "head", "clusters")),
+            ("phase", phase, ("mixture", "griffinlim")),
+        ):
+            if value not in known:
+                raise UserError(f"no {what} {value!r}; choose {' or '.join(filter(None, known))}")
+        if not 0.0 <= overlap <= MOST_OVERLAP:
+            raise UserError(f"an overlap of {overlap}; it must be from 0 to {MOST_OVERLAP}")
         self.model = load(find_model(model))
         self.method = method or ("clusters" if self.model.masks is None else "head")
         wanted = {"head": self.model.masks, "clusters": self.model.embeddings}[self.method]
@@ -56,51 +79,143 @@ class Separator:
             raise UserError(f"the model {self.model.name} has no {self.method}; leave --method out")
         if swap and self.method != "clusters":
             raise UserError("only clusters can be swapped: use --swap with dc or --method clusters")
-        self.phase, self.swap = phase, swap
+        self.phase, self.swap, self.overlap = phase, swap, overlap
         self.features = self.model.features
+        self._chunks_of = chunk_function(self.features, overlap)
+        self._whole_chunks_of = chunk_function(self.features, 0.0)
 
-    def mel_mask(self, waveform):
-        """The vocals' mask of a mono mixture.
-
-        Args:
-            waveform: float32 [samples] at the model's sample rate.
-
-        Returns:
-            float32 [frames, n_mels] between 0 and 1.
-        """
-        frames = log_mel(stft(tf.constant(waveform), self.features), self.features)
-        if self.method == "head":
-            return np.asarray(song_mask(frames, self.model.masks, self.features))
-        return cluster_mask(
-            frames, self.model.embeddings, self.features, self.model.masks, self.swap
-        )
-
-    def separate(self, audio, sample_rate):
+    def separate(self, audio, sample_rate, progress=None):
         """Separate a mixture of any length, rate and number of channels.
 
         One mask, from the mean of the channels, is the gain of each channel.
-        The network hears up to 8 kHz; what lies above stays in the
-        accompaniment.
+        Above 8 kHz, which the network does not hear, the gain is that of its
+        highest bands.
 
         Args:
-            audio: float32 [samples, channels] or [samples], at least one
-                sample.
-            sample_rate: Hz.
+            audio: float [samples, channels] or [samples], at least one
+                sample, all finite.
+            sample_rate: Hz, 4000 to 384000.
+            progress: called with the seconds done, now and then.
 
         Returns:
             `Separation`, of the input's length, rate and channels.
-        """
-        channels = audio[:, np.newaxis] if audio.ndim == 1 else audio
-        lowered = resample(np.ascontiguousarray(channels), sample_rate, self.features.sample_rate)
-        lowered = fit_length(lowered, max(1, len(lowered)))
-        mask = self.mel_mask(lowered.mean(axis=1))
-        vocals = np.stack([self._channel(c, mask) for c in lowered.T], axis=1)
-        vocals = resample(vocals, self.features.sample_rate, sample_rate)
-        vocals = fit_length(vocals, len(channels)).reshape(audio.shape)
-        return Separation(vocals, audio - vocals, mask)
 
-    def _channel(self, waveform, mask):
-        masked = apply_mask(stft(tf.constant(waveform), self.features), mask, self.features)
+        Raises:
+            UserError: the audio is none of the above.
+        """
+        audio = np.asarray(audio)
+        if audio.ndim not in (1, 2) or 0 in audio.shape or not np.isfinite(audio).all():
+            raise UserError(
+                "audio must be an array [samples] or [samples, channels] of finite numbers, "
+                "not empty"
+            )
+        channels = audio if audio.ndim == 2 else audio[:, np.newaxis]
+
+        def blocks():
+            return (channels[i : i + BLOCK] for i in range(0, len(channels), BLOCK))
+
+        parts, masks = [], []
+        for _, vocals, mask in self.stream(blocks, sample_rate, channels.shape[1], progress):
+            parts.append(vocals)
+            masks.append(mask)
+        vocals = np.concatenate(parts).reshape(audio.shape)
+        mask = np.concatenate([mask for mask in masks if len(mask)])
+        return Separation(vocals, (audio - vocals).astype(np.float32), mask)
+
+    def separate_file(
+        self,
+        source,
+        vocals=None,
+        accompaniment=None,
+        subtype=None,
+        clip="rescale",
+        start=0.0,
+        duration=None,
+        progress=None,
+    ):
+        """Separate an audio file into files, in bounded memory.
+
+        Args:
+            source: path of the mixture, any that `open_audio` reads.
+            vocals, accompaniment: paths to write; the ending chooses the
+                format; None leaves one out.
+            subtype: sample format, e.g. "PCM_24"; None for the source's where
+                the target's format has it.
+            clip: where samples exceed the full scale of an integer format:
+                "rescale" makes all files quieter by one factor, "clamp" cuts
+                them off, "float" writes floating point instead.
+            start, duration: seconds of the source to leave out and to take;
+                None takes all.
+            progress: called with the seconds done, now and then.
+
+        Returns:
+            `Written`.
+
+        Raises:
+            UserError: the source cannot be read or a target not be written;
+                no target is left behind then.
+        """
+        file = open_audio(source, start, duration)
+        paths = {"vocals": vocals, "accompaniment": accompaniment}
+        paths = {stem: path for stem, path in paths.items() if path is not None}
+        if not paths:
+            raise UserError("nothing to write; give a path for the vocals or the accompaniment")
+        targets = plan_targets(file, paths, subtype, clip)
+        return separate_file(self, file, targets, clip, progress)
+
+    def stream(self, blocks, sample_rate, channels, progress=None):
+        """Separate block by block, in bounded memory.
+
+        Args:
+            blocks: function that returns an iterator over the mixture, float
+                [n, channels] each; clusters go through it twice.
+            sample_rate: Hz, 4000 to 384000.
+            channels: number of channels, at most 64.
+            progress: called with the seconds done, now and then.
+
+        Yields:
+            (mixture, vocals, mask): the same stretch of the mixture and the
+            vocals, [n, channels], and the mel mask's frames that became
+            known, [frames, n_mels].
+        """
+        check_shape(sample_rate, channels, "the audio")
+        gains = GainStream(channels, sample_rate, self.features)
+        griffin_lim = None
         if self.phase == "griffinlim":
-            return griffin_lim(masked.numpy(), len(waveform), self.features)
-        return inverse_stft(masked, len(waveform), self.features).numpy()
+            griffin_lim = GriffinLimStream(channels, sample_rate, gains.size)
+        waiting, samples = np.zeros((0, channels), np.float32), 0
+        with contextlib.closing(ahead(self._masks(blocks, sample_rate))) as masks:
+            for block, mask, last in masks:
+                vocals = gains.push(block, mask, last)
+                if griffin_lim is not None:
+                    vocals = griffin_lim.push(vocals, last)
+                waiting = np.concatenate([waiting, block])
+                mixture, waiting = waiting[: len(vocals)], waiting[len(vocals) :]
+                if len(vocals) or len(mask):
+                    samples += len(vocals)
+                    yield mixture, vocals, mask
+                    if progress is not None:
+                        progress(samples / sample_rate)
+
+    def _masks(self, blocks, sample_rate):
+        """Blocks of the mixture with the mask's frames that became known, and
+        whether they are the last; the mask lags behind."""
+        masks = self.model.masks
+        if self.method == "clusters":
+            masks = self._clusters(blocks, sample_rate)
+        downmix = Downmix(sample_rate, self.features.sample_rate)
+        stream = MaskStream(masks, self._chunks_of, self.features, self.overlap)
+        for block, last in flag_last(blocks()):
+            yield block, stream.push(downmix.push(block, last), last), last
+
+    def _clusters(self, blocks, sample_rate):
+        """A song's function from chunks to binary masks, see `vocal_side`."""
+        downmix = Downmix(sample_rate, self.features.sample_rate)
+        pieces = ChunkPieces(self.features, overlap=0.0)
+        sample = SongSample(self.features)
+        for block, last in flag_last(blocks()):
+            for piece, valid in pieces.push(downmix.push(block, last), last):
+                sample.push(self._whole_chunks_of(piece, valid).numpy())
+        embed = self.model.embeddings
+        side = vocal_side(sample, embed, self.features, self.model.masks, self.swap)
+        return lambda chunks: binary_masks(embed(chunks), *side)

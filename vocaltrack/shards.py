@@ -89,7 +89,7 @@ def write_shard(shard):
             return made["kinds"]
     # Each process is one worker of several, so it must not take all cores.
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    mixer = _mixer(shard.decoded, shard.songs, excerpt_samples(shard.features))
+    mixer = _mixer(shard.decoded, shard.songs, shard.features, shard.split == "train")
     split_number = int(hashlib.sha256(shard.split.encode()).hexdigest()[:8], 16)
     kinds = dict.fromkeys(KINDS, 0)
 
@@ -150,7 +150,7 @@ def _stem_file(decoded, song, stem):
 
 
 @functools.lru_cache(maxsize=1)
-def _mixer(decoded, songs, samples):
+def _mixer(decoded, songs, features, augment):
     stems = {name: [] for name in STEM_NAMES}
     for song in songs:
         for name in song.stems:
@@ -163,5 +163,7 @@ def _mixer(decoded, songs, samples):
         accompaniment_of=backing,
         vocals=Pool(stems["vocals"]),
         accompaniments=Pool(stems["accompaniment"]),
-        samples=samples,
+        samples=excerpt_samples(features),
+        sample_rate=features.sample_rate,
+        augment=augment,
     )

@@ -1,5 +1,6 @@
 """Training: networks, losses, optimizers and callbacks put together."""
 
+import contextlib
 import dataclasses
 import shutil
 from pathlib import Path
@@ -44,6 +45,9 @@ class TrainingConfig:
             paper's form; see `DeepClusteringLoss`.
         power_exponent: exponent of the mixture's mel power that weighs the
             mask loss; 0 is the paper's plain BCE.
+        precision: "float32", or "mixed_bfloat16", which computes in bfloat16
+            and keeps weights and losses in float32: a third faster where the
+            processor has bfloat16. The saved networks are float32 either way.
         seed: of the weights, the dropout and the shuffling.
     """
 
@@ -58,6 +62,7 @@ class TrainingConfig:
     embedding_weight: float = 0.5
     target_columns: int = 2
     power_exponent: float = 0.25
+    precision: str = "float32"
     seed: int = 0
 
 
@@ -70,7 +75,8 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         records: folder of the records.
         run: folder of the run; made when absent.
         clustering_run: run of the `hdc` whose masks a uhnet takes.
-        initial_run: run whose best weights this one starts from.
+        initial_run: run whose best weights and input normalisation this one
+            starts from.
         verbose: of `keras.Model.fit`.
 
     Returns:
@@ -82,15 +88,18 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     """
     run = Path(run)
     manifest = Manifest.load(records)
-    keras.utils.set_random_seed(config.seed)
-    model = _build(config, network, manifest, clustering_run, initial_run)
+    mean, std, build = _builder(config, network, manifest, clustering_run, initial_run)
+    saved = model = build()
+    if config.precision != "float32":
+        with _dtype_policy(config.precision):
+            model = build()
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
     previews = MaskPreviews(run / "tensorboard", manifest, records)
     started_from = {"initial": initial_run, "clustering": clustering_run}
     is_new = not run.exists()
-    claim_run(run, describe_run(config, network, manifest, started_from))
-    keeper = RunKeeper(run)
+    claim_run(run, describe_run(config, network, manifest, mean, std, started_from))
+    keeper = RunKeeper(run, saved)
     done = keeper.restore(model, config.steps_per_epoch)
     if done:
         print(f"{run}: {done} epochs are done, going on to {config.epochs}")
@@ -115,23 +124,42 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         ) from error
 
 
-def _build(config, network, manifest, clustering_run, initial_run):
-    if config.model in ("dc", "hdc"):
-        model = build_clustering(network, manifest.mean, manifest.std, config.model == "hdc")
-    else:
-        clustering = None
-        if config.model == "uhnet":
-            if clustering_run is None:
-                raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
-            clustering = _load_other(clustering_run, manifest, ("hdc",))
-        model = build_unet(network, manifest.mean, manifest.std, clustering)
+def _builder(config, network, manifest, clustering_run, initial_run):
+    """(mean, std, build): the input normalisation, and a function that
+    returns the network with the weights that it starts from."""
+    mean, std, source, clustering = manifest.mean, manifest.std, None, None
     if initial_run is not None:
-        source = _load_other(initial_run, manifest, _sources(config.model))
-        try:
-            copy_weights(source, model)
-        except ValueError as error:
-            raise UserError(f"{initial_run} is of another size than this network") from error
-    return model
+        source, description = _load_other(initial_run, manifest, _sources(config.model))
+        mean, std = description["mean"], description["std"]
+    if config.model == "uhnet":
+        if clustering_run is None:
+            raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
+        clustering, _ = _load_other(clustering_run, manifest, ("hdc",))
+
+    def build():
+        keras.utils.set_random_seed(config.seed)
+        if config.model in ("dc", "hdc"):
+            model = build_clustering(network, mean, std, config.model == "hdc")
+        else:
+            model = build_unet(network, mean, std, clustering)
+        if source is not None:
+            try:
+                copy_weights(source, model)
+            except ValueError as error:
+                raise UserError(f"{initial_run} is of another size than this network") from error
+        return model
+
+    return mean, std, build
+
+
+@contextlib.contextmanager
+def _dtype_policy(name):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _sources(model):
@@ -145,12 +173,10 @@ def _load_other(run, manifest, wanted):
     if name not in wanted:
         raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
     manifest.features.check_same(description["features"], "the records", str(run))
-    if description["mean"] != list(manifest.mean) or description["std"] != list(manifest.std):
-        raise UserError(f"{run} was trained with another normalisation; prepare the same records")
     leaked = set(description["songs"]["train"]) & set(manifest.songs.get("valid", ()))
     if leaked:
         raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
-    return model
+    return model, description
 
 
 def compile_model(model, config):

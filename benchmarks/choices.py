@@ -1,0 +1,155 @@
+"""The measurements behind the choices in separate.py.
+
+    python benchmarks/choices.py --mir1k DIR --stems DIR [--model uhnet]
+
+Prints, over the validation songs that have both stems (a minute of each):
+what the overlap of chunks costs and gains; whether the phase should be
+refined; one mask for both channels of a stereo mixture or one each; and how
+well the highest bands' mask stands for what lies above the network's range.
+"""
+
+import argparse
+import time
+
+import librosa
+import numpy as np
+
+from vocaltrack.datasets import read_mir1k, read_stems
+from vocaltrack.features import mel_centres
+from vocaltrack.gains import GainStream
+from vocaltrack.metrics import level_db, si_sdr
+from vocaltrack.separator import Separator
+
+SECONDS = 60
+HOP = 256
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mir1k", required=True)
+    parser.add_argument("--stems", required=True)
+    parser.add_argument("--model", default="uhnet")
+    options = parser.parse_args()
+    songs = read_mir1k(options.mir1k) + read_stems(options.stems)
+    songs = [song for song in songs if song.split == "valid"]
+    pairs = [load(song) for song in songs if len(song.stems) == 2]
+    others = [load(song)[1] for song in songs if song.stems == ("accompaniment",)]
+    print(f"{options.model}, {len(pairs)} songs\n")
+    overlaps(options.model, pairs)
+    separator = Separator(options.model)
+    phases(separator, pairs)
+    stereo(separator, pairs, others)
+    high_band(separator, pairs)
+
+
+def load(song):
+    """(vocals, accompaniment) [samples] at 16 kHz; None for a stem that is absent."""
+    stems = {name: song.load(name, 16000)[: SECONDS * 16000] for name in song.stems}
+    return stems.get("vocals"), stems["accompaniment"]
+
+
+def row(*cells):
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
+def both(values):
+    return f"{np.median(values):.2f} ({np.mean(values):.2f})"
+
+
+def overlaps(model, pairs):
+    print("| overlap | SI-SDR median (mean) | seconds |\n|---|---|---|")
+    for overlap in (0.0, 0.125, 0.25, 0.5, 0.75):
+        separator = Separator(model, overlap=overlap)
+        separator.separate(pairs[0][0], 16000)  # traces
+        start = time.perf_counter()
+        scores = [si_sdr(v, separator.separate(v + a, 16000).vocals) for v, a in pairs]
+        row(overlap, both(scores), f"{time.perf_counter() - start:.1f}")
+    print()
+
+
+def phases(separator, pairs):
+    """Both estimates keep their magnitudes and take over the phase of what is
+    consistent with them and with the mixture (MISI, Gunawan and Sen 2010)."""
+    print("| consistency iterations | SI-SDR median (mean) |\n|---|---|")
+    scores = {0: [], 1: [], 3: [], 10: []}
+    for vocals, accompaniment in pairs:
+        mixture = vocals + accompaniment
+        estimate = separator.separate(mixture, 16000).vocals
+        stems = [estimate, mixture - estimate]
+        magnitudes = [np.abs(spectrum(stem)) for stem in stems]
+        for iteration in range(max(scores) + 1):
+            if iteration in scores:
+                scores[iteration].append(si_sdr(vocals, stems[0]))
+            missing = (mixture - sum(stems)) / 2
+            stems = [
+                waveform(magnitude * np.exp(1j * np.angle(spectrum(stem + missing))), len(mixture))
+                for magnitude, stem in zip(magnitudes, stems)
+            ]
+    for iteration, values in scores.items():
+        row(iteration, both(values))
+    print()
+
+
+def spectrum(audio):
+    return librosa.stft(audio, n_fft=4 * HOP, hop_length=HOP)
+
+
+def waveform(complex_spectrum, samples):
+    return librosa.istft(complex_spectrum, hop_length=HOP, length=samples)
+
+
+def stereo(separator, pairs, others):
+    """No stereo songs with stems are at hand: the voice stands in the middle,
+    its accompaniment to the left, other music 6 dB lower to the right."""
+    print("| stereo | SI-SDR median (mean) |\n|---|---|")
+    scores = {"one mask, from the middle": [], "a mask for each channel": []}
+    for number, (vocals, accompaniment) in enumerate(pairs):
+        other = np.resize(others[number % len(others)], len(vocals))
+        other = other * 10 ** ((level_db(accompaniment) - level_db(other) - 6) / 20)
+        left = vocals + accompaniment + 0.3 * other
+        right = vocals + 0.3 * accompaniment + other
+        mixture = np.stack([left, right], axis=1).astype(np.float32)
+        one = separator.separate(mixture, 16000).vocals
+        each = np.stack([separator.separate(c, 16000).vocals for c in mixture.T], axis=1)
+        truth = np.stack([vocals, vocals], axis=1).ravel()
+        for name, estimate in zip(scores, (one, each)):
+            scores[name].append(si_sdr(truth, estimate.ravel()))
+    for name, values in scores.items():
+        row(name, both(values))
+    print()
+
+
+def high_band(separator, pairs):
+    """No 44.1 kHz songs with stems are at hand: as if the network heard up to
+    4 kHz, the octave above is given the mask of the bands from 3 kHz on."""
+    print("| 4 to 8 kHz | SI-SDR there, median (mean) | level against the true vocals' |")
+    print("|---|---|---|")
+    centres = mel_centres(separator.features)
+    scores = {"left out": [], "mask of 3 to 4 kHz": [], "its own mask": []}
+    for vocals, accompaniment in pairs:
+        mixture = (vocals + accompaniment).astype(np.float32)
+        own = separator.separate(mixture, 16000).mask
+        highest = own[:, (centres >= 3000) & (centres < 4000)].mean(axis=1, keepdims=True)
+        for name, mask in (
+            ("left out", np.where(centres < 4000, own, 0.0)),
+            ("mask of 3 to 4 kHz", np.where(centres < 4000, own, highest)),
+            ("its own mask", own),
+        ):
+            gains = GainStream(1, 16000, separator.features)
+            estimate = gains.push(mixture[:, np.newaxis], mask.astype(np.float32), True)[:, 0]
+            truth, found = above_4_khz(vocals), above_4_khz(estimate)
+            score = si_sdr(truth, found) if name != "left out" else np.nan
+            scores[name].append((score, level_db(found) - level_db(truth)))
+    for name, values in scores.items():
+        values = np.array(values)
+        row(name, both(values[:, 0]), both(values[:, 1]))
+
+
+def above_4_khz(audio):
+    bins = np.fft.rfft(audio)
+    bins[: len(bins) // 2] = 0
+    return np.fft.irfft(bins, len(audio))
+
+
+if __name__ == "__main__":
+    main()

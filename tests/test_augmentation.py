@@ -1,0 +1,166 @@
+"""Speed, colour and room of a stem: as large as stated, and nothing else changes."""
+
+import numpy as np
+import pytest
+
+from vocaltrack.augmentation import (
+    COLOUR_DB,
+    REVERBERATION_DB,
+    REVERBERATION_SECONDS,
+    change_speed,
+    colour,
+    draw_speed,
+    reverberate,
+    source_samples,
+)
+
+RATE = 16000
+SLOWEST, FASTEST = 2 ** (-3 / 12), 2 ** (3 / 12)
+FACTORS = (SLOWEST, 0.9, 0.9999, 1.0, 1.0001, 1.07, FASTEST)
+
+
+def noise(seed, samples=4 * RATE):
+    return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
+
+
+def impulse(first, samples):
+    audio = np.zeros(samples, np.float32)
+    audio[first] = 1.0
+    return audio
+
+
+def sine(hertz, samples):
+    return np.sin(2 * np.pi * hertz * np.arange(samples) / RATE).astype(np.float32)
+
+
+def rng(seed):
+    return np.random.default_rng(seed)
+
+
+def decibels(power):
+    return 10 * np.log10(power)
+
+
+def room(seed):
+    """(dB below the dry sound, seconds, 60 dB decay time) of a drawn reverberation,
+    from what an impulse leaves behind."""
+    tail = reverberate(impulse(0, 2 * RATE), rng(seed), RATE).astype(np.float64)
+    tail[0] -= 1.0
+    samples = np.flatnonzero(np.abs(tail) > 1e-9)[-1] + 1
+    power = np.square(tail[: samples - samples % 20]).reshape(20, -1)
+    slope = np.polyfit((np.arange(20) + 0.5) / 20, decibels(power.mean(axis=1)), 1)[0]
+    return decibels(np.sum(tail**2)), samples / RATE, -60 / slope * samples / RATE
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_speed_moves_a_tone_by_its_factor(factor):
+    samples = 2 * RATE
+    audio = change_speed(sine(1000, source_samples(factor, samples)), factor, samples)
+    peak = np.argmax(np.abs(np.fft.rfft(audio * np.hanning(samples)))) * RATE / samples
+    assert abs(peak - 1000 * factor) <= 0.5 * RATE / samples
+    # The first sample stays the first one: both stems of a song remain together.
+    np.testing.assert_allclose(audio[100:-100], sine(1000 * factor, samples)[100:-100], atol=1e-3)
+
+
+@pytest.mark.parametrize("samples", (1, 2, 17, 1000, 66560))
+def test_speed_gives_exactly_the_samples_asked_for(samples):
+    for factor in (*FACTORS, *(draw_speed(rng(seed)) for seed in range(20))):
+        audio = change_speed(noise(0, source_samples(factor, samples)), factor, samples)
+        assert audio.shape == (samples,)
+        assert audio.dtype == np.float32
+
+
+def test_speed_lets_nothing_fold_back_from_above_the_half_rate():
+    """7600 Hz become 9038 Hz, which would sound as 6962 Hz."""
+    audio = change_speed(sine(7600, source_samples(FASTEST, RATE)), FASTEST, RATE)
+    assert np.abs(audio[200:-200]).max() < 1e-3
+
+
+def test_speeds_spread_over_three_semitones_either_way():
+    semitones = 12 * np.log2([draw_speed(rng(seed)) for seed in range(2000)])
+    assert -3 <= semitones.min() < -2.95 and 2.95 < semitones.max() <= 3
+    assert abs(semitones.mean()) < 0.15
+    assert semitones.std() == pytest.approx(np.sqrt(3), abs=0.08)  # that of an even spread
+
+
+def test_colour_changes_each_band_by_8_db_at_most():
+    changes = []
+    for seed in range(60):
+        audio = noise(seed, 2 * RATE)
+        coloured = colour(audio, rng(seed), RATE)
+        assert coloured.shape == audio.shape and coloured.dtype == np.float32
+        power = [np.abs(np.fft.rfft(a.astype(np.float64))[1:]) ** 2 for a in (audio, coloured)]
+        edges = np.geomspace(40, RATE, 25).astype(int)[:-1]  # bins of 0.5 Hz
+        before, after = (np.add.reduceat(p, edges) for p in power)
+        changes.append(decibels(after / before))
+    assert np.abs(changes).max() <= COLOUR_DB + 0.01
+    # Every band is raised and lowered by several dB, not the overall level alone.
+    assert np.max(changes, axis=0).min() > 5 and np.min(changes, axis=0).max() < -5
+    assert np.mean(np.ptp(changes, axis=1)) > 5
+    assert np.abs(np.diff(changes, axis=1)).max() < 5.5  # third-octaves; the curve is smooth
+
+
+def test_colours_depend_on_the_generator_alone():
+    audio = noise(0)
+    np.testing.assert_array_equal(colour(audio, rng(1), RATE), colour(audio, rng(1), RATE))
+    difference = colour(audio, rng(1), RATE) - colour(audio, rng(2), RATE)
+    assert np.std(difference) > 0.1 * np.std(audio)
+
+
+@pytest.mark.parametrize("samples", (RATE, RATE + 1, 15013))
+def test_colour_leaves_the_phase(samples):
+    audio = noise(3, samples)
+    coloured = colour(audio, rng(4), RATE)
+    assert coloured.shape == (samples,)
+    cross = np.fft.rfft(coloured.astype(np.float64)) * np.fft.rfft(audio.astype(np.float64)).conj()
+    # Bins that hold next to nothing have no phase that float32 could keep.
+    assert np.abs(np.angle(cross[np.abs(cross) > 1e-3 * np.abs(cross).mean()])).max() < 1e-3
+
+
+def test_colour_does_not_smear():
+    for seed in range(20):
+        power = colour(impulse(RATE, 2 * RATE), rng(seed), RATE) ** 2
+        assert power[RATE - 800 : RATE + 800].sum() > 0.999 * power.sum()
+
+
+def test_reverberation_is_4_to_18_db_below_the_dry_sound():
+    levels = []
+    for seed in range(40):
+        dry = noise(seed)
+        heard = reverberate(dry, rng(seed), RATE)
+        assert heard.shape == dry.shape and heard.dtype == np.float32
+        levels.append(decibels(np.mean((heard - dry) ** 2) / np.mean(dry**2)))
+        # The dry sound is in it once and as it was.
+        assert heard @ dry / (dry @ dry) == pytest.approx(1, abs=0.12)
+    low, high = REVERBERATION_DB
+    assert low - 0.7 <= min(levels) < low + 2
+    assert high - 2 < max(levels) <= high + 0.7
+
+
+def test_reverberation_comes_after_its_sound():
+    heard = reverberate(impulse(5000, RATE), rng(0), RATE)
+    assert np.abs(heard[:5000]).max() < 1e-9
+    assert heard[5000] == pytest.approx(1, abs=0.2)
+    assert np.abs(heard[5001:6000]).max() > 1e-3
+
+
+def test_rooms_decay_by_60_db_in_the_time_drawn():
+    levels, seconds, decays = np.transpose([room(seed) for seed in range(40)])
+    np.testing.assert_allclose(decays, seconds, rtol=0.06)
+    low, high = REVERBERATION_SECONDS
+    assert low - 0.01 <= seconds.min() < low + 0.2
+    assert high - 0.2 < seconds.max() <= high + 0.01
+    assert REVERBERATION_DB[0] - 0.01 <= levels.min() and levels.max() <= REVERBERATION_DB[1] + 0.01
+
+
+def test_rooms_depend_on_the_generator_alone():
+    audio = noise(0)
+    first, again, other = (reverberate(audio, rng(seed), RATE) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_silence_stays_silent():
+    silence = np.zeros(5000, np.float32)
+    for changed in (colour(silence, rng(0), RATE), reverberate(silence, rng(0), RATE)):
+        assert not changed.any()

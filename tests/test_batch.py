@@ -1,0 +1,125 @@
+"""Many inputs: which files are taken, and that no output meets another or an input."""
+
+import os
+
+import pytest
+
+from tests.test_audio import refusal
+from vocaltrack.batch import plan_jobs
+
+
+@pytest.fixture
+def music(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.mp3", "a.WAV", "album/1.flac", "album/cd2/1.m4a", "notes.txt", "photo.raw"):
+        path = tmp_path / "music" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for name in (".hidden.wav", ".vocaltrack-x.wav"):
+        (tmp_path / "music" / name).touch()
+    return tmp_path / "music"
+
+
+def planned(*arguments, **options):
+    """(source, targets...) of each job as text."""
+    return [
+        (str(job.source), *(path.as_posix() for path in job.targets.values()))
+        for job in plan_jobs(*arguments, **options)
+    ]
+
+
+def test_folders_are_searched_in_order_and_their_folders_kept(music):
+    assert planned(["music"], "out", stems=("vocals",)) == [
+        ("music/a.WAV", "out/a/vocals.WAV"),
+        ("music/album/1.flac", "out/album/1/vocals.flac"),
+        ("music/album/cd2/1.m4a", "out/album/cd2/1/vocals.wav"),
+        ("music/b.mp3", "out/b/vocals.mp3"),
+    ]
+
+
+def test_files_have_both_stems_and_their_own_names(music):
+    assert planned(["music/b.mp3", "music/album/cd2/1.m4a"], "out", "{track}_{stem}.flac") == [
+        ("music/b.mp3", "out/b_vocals.flac", "out/b_accompaniment.flac"),
+        ("music/album/cd2/1.m4a", "out/1_vocals.flac", "out/1_accompaniment.flac"),
+    ]
+
+
+def test_a_file_given_twice_is_taken_once(music):
+    os.symlink(music / "b.mp3", music.parent / "link.mp3")
+    inputs = ["music/b.mp3", "music/../music/b.mp3", music / "b.mp3", "link.mp3", "music/album"]
+    assert [source for source, _ in planned(inputs, "out", stems=("vocals",))] == [
+        "music/b.mp3",
+        "music/album/1.flac",
+        "music/album/cd2/1.m4a",
+    ]
+
+
+def test_hard_links_are_files_of_their_own(music):
+    os.link(music / "b.mp3", music / "c.mp3")
+    assert len(planned(["music/b.mp3", "music/c.mp3"], "out")) == 2
+
+
+def test_what_was_written_before_is_no_input(music):
+    (music / "out" / "a").mkdir(parents=True)
+    (music / "out" / "a" / "vocals.wav").touch()
+    assert len(planned(["music"], "music/out")) == 4
+    refusal(lambda: plan_jobs(["music"], "music"), "music holds no audio files outside of music")
+
+
+@pytest.mark.parametrize(
+    "name", ["%s {track}.wav", "-a.wav", "a\nb.wav", "\u65e5 \u266b.wav", "a.b.wav"]
+)
+def test_odd_names_stay_as_they_are(music, name):
+    ((_, target),) = planned([music / name], "out", stems=("vocals",))
+    assert target == f"out/{name[:-4]}/vocals.wav"
+
+
+def test_outputs_that_meet_are_refused(music):
+    (music / "a.m4a").touch()
+    (music / "sub").mkdir()
+    (music / "sub" / "b.mp3").touch()
+    (music / "a.wv").touch()
+    message = refusal(lambda: plan_jobs(["music/a.m4a", "music/a.wv"], "out"), "both be written to")
+    assert "music/a.m4a" in message and "music/a.wv" in message
+    refusal(lambda: plan_jobs(["music/b.mp3", "music/sub/b.mp3"], "out"), "out/b/vocals.mp3")
+    refusal(lambda: plan_jobs(["music/b.mp3", "music/a.WAV"], "out", "{stem}.wav"), "both be")
+
+
+def test_an_input_is_never_overwritten(music):
+    refusal(
+        lambda: plan_jobs(["music/b.mp3"], "music", "{track}.{ext}", ("vocals",)),
+        "music/b.mp3 would be overwritten",
+    )
+    os.symlink(music, music.parent / "door")
+    refusal(lambda: plan_jobs(["door/b.mp3"], "music", "{track}.{ext}", ("vocals",)), "overwritten")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        ("{track}/{stems}.wav", "{stems} is unknown"),
+        ("{}/{stem}.wav", "{} is unknown"),
+        ("{track.parent}/{stem}.wav", "{track.parent} is unknown"),
+        ("{track}/{stem.wav", "--filename"),
+        ("{track!z}/{stem}.wav", "--filename"),
+        ("{track:d}/{stem}.wav", "--filename"),
+        ("{track:{x}}/{stem}.wav", "--filename"),
+        ("{track}.wav", "needs {stem}"),
+        ("../{track}/{stem}.wav", "outside of out"),
+        ("/{track}/{stem}.wav", "outside of out"),
+        ("{track}/{stem}", "no audio format"),
+        ("{track}/{stem}.m4a", "no audio format"),
+    ],
+)
+def test_wrong_patterns_are_refused(music, pattern, message):
+    refusal(lambda: plan_jobs(["music/b.mp3"], "out", pattern), message)
+
+
+def test_a_name_of_dots_does_not_lead_out_of_the_folder(music):
+    (music / "...wav").touch()
+    refusal(lambda: plan_jobs([music / "...wav"], "out"), "outside of out")
+
+
+def test_a_folder_without_audio_is_refused(music):
+    (music / "empty").mkdir()
+    refusal(lambda: plan_jobs([music / "empty"], "out"), "empty holds no audio files")

@@ -1,0 +1,161 @@
+"""ffmpeg: a fake one tells what we make of it, the real one that it is so."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
+from vocaltrack.audio import BLOCK, open_audio, read_audio
+
+RATE = 32000
+real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg on the PATH")
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    """Puts an ffmpeg on the PATH that writes `stream` and `message`, then
+    exits with `code`; returns the file to give to it."""
+
+    def make(stream=b"", message="", code=0):
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        (folder / "stream").write_bytes(stream)
+        script = folder / "ffmpeg"
+        script.write_text(
+            f"#!{sys.executable}\nimport sys, os\n"
+            f"assert 'file:' + {str(tmp_path / 'a.m4a')!r} in sys.argv\n"
+            f"sys.stderr.write({message!r})\n"
+            "try:\n"
+            f"    sys.stdout.buffer.write(open({str(folder / 'stream')!r}, 'rb').read())\n"
+            "    sys.stdout.flush()\n"
+            "except BrokenPipeError:\n"
+            "    os._exit(1)\n"
+            f"os._exit({code})\n"
+        )
+        script.chmod(0o755)
+        monkeypatch.setenv("PATH", str(folder))
+        path = tmp_path / "a.m4a"
+        path.write_bytes(b"\0" * 999)
+        return path
+
+    return make
+
+
+def au(audio, rate=RATE, extra=b""):
+    """An AU stream of unknown length, as ffmpeg writes one to a pipe."""
+    header = struct.pack(">4sIIIII", b".snd", 24 + len(extra), 2**32 - 1, 6, rate, audio.shape[1])
+    return header + extra + audio.astype(">f4").tobytes()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_all_that_ffmpeg_writes_is_read_exactly(fake, channels):
+    audio = noise(BLOCK + 5, channels).astype(np.float32)
+    file = open_audio(fake(au(audio, extra=b"Lavf\0\0\0\0")))
+    assert (file.sample_rate, file.channels, file.samples) == (RATE, channels, None)
+    blocks = list(file.blocks())
+    assert [len(block) for block in blocks] == [BLOCK, 5]
+    np.testing.assert_array_equal(np.concatenate(blocks), audio)
+
+
+def test_a_cut_is_exact_and_leaves_ffmpeg_early(fake):
+    audio = noise(3 * BLOCK).astype(np.float32)
+    path = fake(au(audio), code=1)  # which it would exit with at the end
+    for start, duration in ((0.0, 1.0), (4.09, 0.1), (1.00003, 5.0)):
+        cut = np.concatenate(list(open_audio(path, start, duration).blocks()))
+        first = round(start * RATE)
+        np.testing.assert_array_equal(cut, audio[first : first + round(duration * RATE)])
+    file = open_audio(path, 20.0)
+    refusal(lambda: list(file.blocks()), "damaged")
+
+
+def test_a_start_beyond_the_end_is_named(fake):
+    file = open_audio(fake(au(noise(100))), 1.0)
+    refusal(lambda: list(file.blocks()), "a.m4a ends before --start 1")
+
+
+@pytest.mark.parametrize(
+    ("message", "code"), [("first\nbad packet\n", 1), ("[mkv] File ended prematurely\n", 0)]
+)
+def test_a_failure_midway_is_one_line_with_ffmpegs_last_word(fake, message, code):
+    file = open_audio(fake(au(noise(BLOCK + 5)), message, code))
+    refusal(lambda: list(file.blocks()), "a.m4a is damaged", message.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("message", "why"), [("Invalid\tdata\n", "Invalid data"), ("", "did not say why")]
+)
+def test_a_file_in_which_ffmpeg_finds_no_audio_is_refused(fake, message, why):
+    path = fake(b".snd", message, 1)
+    refusal(lambda: open_audio(path), path, "cannot be read as audio", why)
+
+
+@pytest.mark.parametrize("rate", [0, RATE])
+def test_a_stream_without_rate_or_channels_is_refused(fake, rate):
+    path = fake(au(np.zeros((0, 2 if rate == 0 else 0)), rate))
+    refusal(lambda: open_audio(path), path, f"at {rate} Hz")
+
+
+def test_no_samples_are_refused(fake):
+    file = open_audio(fake(au(np.zeros((0, 2)))))
+    refusal(lambda: list(file.blocks()), "holds no samples")
+
+
+def test_without_ffmpeg_the_message_names_it(tmp_path, no_ffmpeg):  # noqa: F811
+    (tmp_path / "a.m4a").write_bytes(b"\0" * 999)
+    refusal(lambda: open_audio(tmp_path / "a.m4a"), "a.m4a", "install ffmpeg", "wav")
+
+
+def test_what_libsndfile_reads_needs_no_ffmpeg(tmp_path, no_ffmpeg):  # noqa: F811
+    for name in ("a.wav", "a.flac", "a.ogg", "a.mp3"):
+        assert len(read_audio(written(tmp_path / name, noise(5000)))[0]) == 5000
+
+
+def convert(source, target, *options):
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", source, *options, target]
+    done = subprocess.run([os.fspath(word) for word in command], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this ffmpeg cannot write {target.name}: {done.stderr}")
+    return target
+
+
+@real_ffmpeg
+def test_lossless_m4a_gives_the_samples_of_the_wav(tmp_path):
+    wav = written(tmp_path / "a.wav", noise(3 * RATE), RATE, "PCM_16")
+    audio, _ = read_audio(wav)
+    m4a = convert(wav, tmp_path / "a -x'%s.m4a", "-c:a", "alac")
+    again, rate = read_audio(m4a)
+    assert rate == RATE
+    np.testing.assert_array_equal(again, audio)
+    cut = np.concatenate(list(open_audio(m4a, 1.00003, 0.7).blocks()))
+    np.testing.assert_array_equal(cut, audio[RATE + 1 : RATE + 1 + round(0.7 * RATE)])
+
+
+@real_ffmpeg
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("a.m4a", ["-movflags", "+faststart"]), ("a.mkv", []), ("a.mp3", ["-write_xing", "0"])],
+)
+def test_lossy_files_keep_time_and_length(tmp_path, name, options):
+    time = np.arange(4 * 44100) / 44100
+    chirp = 0.5 * np.sin(2 * np.pi * (300 + 400 * time) * time)[:, np.newaxis]
+    path = convert(written(tmp_path / "a.wav", chirp), tmp_path / name, *options)
+    again = read_audio(path)[0]
+    # Encoders fill up to whole frames; an mp3 without a header keeps its padding.
+    assert 0 <= len(again) - len(chirp) < 3000
+    first = 1105 if name == "a.mp3" else 0
+    error = (again[first : first + len(chirp)] - chirp)[5000:-5000]
+    assert 20 * np.log10(0.35 / np.sqrt(np.mean(error**2))) > 20
+
+
+@real_ffmpeg
+@pytest.mark.parametrize("name", ["a.m4a", "a.mkv"])
+def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
+    wav = written(tmp_path / "a.wav", noise(4 * 44100))
+    path = convert(wav, tmp_path / name, *(["-movflags", "+faststart"] if name == "a.m4a" else []))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refusal(lambda: read_audio(path), path, "damaged")

@@ -1,0 +1,210 @@
+"""Files in, files out, with a cheap separator in the model's place."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.test_audio import names, noise, refusal, written
+from vocaltrack.audio import open_audio
+from vocaltrack.errors import UserError
+from vocaltrack.file_separation import plan_targets, separate_file
+
+RATE = 8000
+
+
+class Fake:
+    """Gives the vocals as a function of the mixture and its place, in blocks
+    that are not those that it was given."""
+
+    def __init__(self, vocals, fail_after=None):
+        self.vocals, self.fail_after, self.passes = vocals, fail_after, 0
+
+    def stream(self, blocks, sample_rate, channels, progress=None):
+        self.passes += 1
+        done = 0
+        for block in blocks():
+            assert block.shape[1] == channels
+            for piece in np.array_split(block, 3):
+                if self.fail_after is not None and done >= self.fail_after:
+                    raise UserError("of the model")
+                yield piece, self.vocals(piece).astype(piece.dtype), None
+                done += len(piece)
+                if progress is not None:
+                    progress(done / sample_rate)
+
+
+def half(mixture):
+    return 0.5 * mixture
+
+
+def separate(fake, source, folder, names=("v.wav", "a.wav"), subtype=None, clip="rescale", **cut):
+    file = open_audio(source, **cut)
+    paths = {stem: folder / name for stem, name in zip(("vocals", "accompaniment"), names) if name}
+    targets = plan_targets(file, paths, subtype, clip)
+    return separate_file(fake, file, targets, clip)
+
+
+def integers(path, bits):
+    return soundfile.read(path, dtype="int32", always_2d=True)[0].astype(np.int64) >> (32 - bits)
+
+
+@pytest.mark.parametrize("clip", ["rescale", "clamp"])
+@pytest.mark.parametrize(("subtype", "bits"), [("PCM_16", 16), ("PCM_24", 24)])
+@pytest.mark.parametrize("ending", ["wav", "flac", "aiff"])
+def test_the_stems_of_an_integer_file_add_up_to_it(tmp_path, ending, subtype, bits, clip):
+    scale = 2 ** (bits - 1)
+    rng = np.random.default_rng(0)
+    values = rng.integers(-scale, scale, (140000, 2))
+    values[::7] = rng.choice([-scale, scale - 1], values[::7].shape)
+    mixture = tmp_path / f"m.{ending}"
+    soundfile.write(mixture, (values << (32 - bits)).astype(np.int32), RATE, subtype)
+    gains = np.random.default_rng(1)
+    fake = Fake(lambda m: m * gains.uniform(0, 1, m.shape))
+    outputs = f"v.{ending}", f"a.{ending}"
+    result = separate(fake, mixture, tmp_path, outputs, clip=clip)
+    assert (result.gain, result.clipped, result.silent) == (1.0, (), False)
+    assert result.seconds == 140000 / RATE
+    assert {soundfile.info(tmp_path / name).subtype for name in outputs} == {subtype}
+    np.testing.assert_array_equal(integers(mixture, bits), values)
+    total = sum(integers(tmp_path / name, bits) for name in outputs)
+    assert np.abs(total - values).max() == 1
+
+
+def test_vocals_of_all_or_nothing_are_the_input_to_the_bit(tmp_path):
+    mixture = written(tmp_path / "m.wav", noise(70000), RATE, "PCM_16")
+    values = integers(mixture, 16)
+    separate(Fake(np.zeros_like), mixture, tmp_path)
+    np.testing.assert_array_equal(integers(tmp_path / "a.wav", 16), values)
+    assert not integers(tmp_path / "v.wav", 16).any()
+    separate(Fake(np.copy), mixture, tmp_path)
+    np.testing.assert_array_equal(integers(tmp_path / "v.wav", 16), values)
+
+
+@pytest.mark.parametrize(("outputs", "peak"), [(("v.wav", "a.wav"), 2.0), (("v.wav", None), 1.5)])
+def test_rescaling_makes_all_files_quieter_by_one_factor(tmp_path, outputs, peak):
+    mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_24")
+    fake = Fake(lambda m: np.where(np.arange(len(m)) % 2, 3.0, -3.0)[:, None] * m)
+    result = separate(fake, mixture, tmp_path, outputs)
+    assert fake.passes == 2
+    assert result.gain == pytest.approx(1 / peak, rel=2e-6) and result.gain < 1 / peak
+    assert result.clipped == ()
+    read = [soundfile.read(tmp_path / name)[0] for name in outputs if name]
+    assert max(np.abs(audio).max() for audio in read) == pytest.approx(1.0, abs=3e-6)
+    if len(read) == 2:
+        np.testing.assert_allclose(sum(read), 0.5 / peak, rtol=1e-5)
+
+
+def test_clamping_cuts_off_what_exceeds_full_scale_and_says_where(tmp_path):
+    mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_16")
+    fake = Fake(lambda m: 3.0 * m)
+    result = separate(fake, mixture, tmp_path, clip="clamp")
+    assert (fake.passes, result.gain) == (1, 1.0)
+    assert result.clipped == (str(tmp_path / "v.wav"),)
+    assert (integers(tmp_path / "v.wav", 16) == 2**15 - 1).all()
+    assert (integers(tmp_path / "a.wav", 16) == -(2**15)).all()
+
+
+def test_float_keeps_what_exceeds_full_scale(tmp_path):
+    mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_16")
+    result = separate(Fake(lambda m: 3.0 * m), mixture, tmp_path, clip="float")
+    assert (result.gain, result.clipped) == (1.0, ())
+    for name, value in (("v.wav", 1.5), ("a.wav", -1.0)):
+        assert soundfile.info(tmp_path / name).subtype == "FLOAT"
+        assert (soundfile.read(tmp_path / name)[0] == value).all()
+    refusal(
+        lambda: separate(Fake(half), mixture, tmp_path, ("v.flac", None), clip="float"),
+        "v.flac: its format holds no floating point",
+    )
+
+
+def test_a_float_file_of_any_level_is_separated_as_it_is(tmp_path):
+    audio = 50.0 * noise(20000)
+    mixture = written(tmp_path / "m.wav", audio, RATE, "DOUBLE")
+    result = separate(Fake(half), mixture, tmp_path)
+    assert result.gain == 1.0
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "v.wav")[0], 0.5 * audio)
+    result = separate(Fake(half), mixture, tmp_path, ("v.flac", None))
+    assert result.gain == pytest.approx(2.0 / np.abs(audio).max(), rel=1e-5)
+
+
+def test_a_cut_is_separated_to_the_sample(tmp_path):
+    audio = noise(50000)
+    mixture = written(tmp_path / "m.wav", audio, RATE, "DOUBLE")
+    result = separate(Fake(half), mixture, tmp_path, start=1.00003, duration=2.5)
+    assert result.seconds == 2.5
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "v.wav")[0], audio[8000:28000] / 2)
+
+
+def test_silent_vocals_are_told_except_of_silence(tmp_path):
+    sounding = written(tmp_path / "m.wav", noise(100), RATE)
+    silent = written(tmp_path / "s.wav", np.zeros((100, 1)), RATE)
+    assert separate(Fake(np.zeros_like), sounding, tmp_path).silent
+    assert not separate(Fake(np.zeros_like), silent, tmp_path).silent
+    assert not separate(Fake(half), sounding, tmp_path).silent
+
+
+def test_progress_is_told_in_seconds(tmp_path):
+    file = open_audio(written(tmp_path / "m.wav", noise(16000), RATE))
+    targets = plan_targets(file, {"vocals": tmp_path / "v.wav"})
+    told = []
+    separate_file(Fake(half), file, targets, progress=told.append)
+    assert told == sorted(told) and told[-1] == 2.0
+
+
+@pytest.mark.parametrize("kind", ["model", "cut flac", "nan", "disk"])
+def test_an_error_midway_leaves_nothing_and_what_was_there(tmp_path, monkeypatch, kind):
+    name = "m.flac" if kind == "cut flac" else "m.wav"
+    subtype = "FLOAT" if kind == "nan" else "PCM_16"
+    audio = noise(400000)
+    if kind == "nan":
+        audio[-1] = np.nan
+    mixture = written(tmp_path / name, audio, RATE, subtype)
+    if kind == "cut flac":
+        mixture.write_bytes(mixture.read_bytes()[: mixture.stat().st_size * 3 // 4])
+    if kind == "disk":
+        real = soundfile.SoundFile.write
+
+        def write(self, data):
+            if self.tell() > 200000:
+                raise RuntimeError("No space left on device")
+            real(self, data)
+
+        monkeypatch.setattr(soundfile.SoundFile, "write", write)
+    (tmp_path / "v.wav").write_text("what was there")
+    words = {
+        "model": "of the model",
+        "cut flac": "m.flac is damaged after",
+        "nan": "m.wav holds samples that are not finite numbers",
+        "disk": "cannot be written (No space left on device)",
+    }
+    fake = Fake(half, fail_after=200000 if kind == "model" else None)
+    refusal(lambda: separate(fake, mixture, tmp_path), words[kind])
+    assert names(tmp_path) == sorted([name, "v.wav"])
+    assert (tmp_path / "v.wav").read_text() == "what was there"
+
+
+def test_input_and_outputs_must_differ(tmp_path):
+    mixture = written(tmp_path / "m.wav", noise(100), RATE)
+    before = mixture.read_bytes()
+    os.symlink(mixture, tmp_path / "link.wav")
+    refusal(lambda: separate(Fake(half), mixture, tmp_path, ("m.wav", None)), "named twice")
+    refusal(lambda: separate(Fake(half), mixture, tmp_path, ("link.wav", None)), "named twice")
+    refusal(lambda: separate(Fake(half), mixture, tmp_path, ("x.wav", "x.wav")), "named twice")
+    assert mixture.read_bytes() == before
+    assert names(tmp_path) == ["link.wav", "m.wav"]
+
+
+def test_a_folder_is_no_target(tmp_path):
+    mixture = written(tmp_path / "m.wav", noise(100), RATE)
+    (tmp_path / "v.wav").mkdir()
+    refusal(lambda: separate(Fake(half), mixture, tmp_path), "v.wav is a folder", "-o")
+
+
+def test_a_hard_link_of_the_input_is_replaced_and_the_input_kept(tmp_path):
+    mixture = written(tmp_path / "m.wav", noise(100), RATE)
+    before = mixture.read_bytes()
+    os.link(mixture, tmp_path / "v.wav")
+    separate(Fake(half), mixture, tmp_path)
+    assert mixture.read_bytes() == before != (tmp_path / "v.wav").read_bytes()

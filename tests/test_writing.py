@@ -1,0 +1,220 @@
+"""Writing: targets refused before the work, exact integers, whole files or none."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.test_audio import names, noise, refusal
+from vocaltrack import writing
+from vocaltrack.writing import (
+    audio_writer,
+    check_target,
+    choose_subtype,
+    container,
+    float_subtype,
+    to_integers,
+)
+
+
+def write(path, audio, rate=44100, subtype=None, **options):
+    subtype = subtype or choose_subtype(path)
+    with audio_writer(path, rate, audio.shape[1], subtype, **options) as writer:
+        writer.write(audio)
+    return writer
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "source", "chosen"),
+    [
+        ("a.wav", None, "PCM_24", "PCM_24"),
+        ("a.WAV", None, None, "PCM_16"),
+        ("a.wav", "FLOAT", "PCM_16", "FLOAT"),
+        ("a.flac", None, "FLOAT", "PCM_16"),
+        ("a.flac", None, "PCM_S8", "PCM_S8"),
+        ("a.aif", None, "PCM_24", "PCM_24"),
+        ("a.ogg", None, "PCM_16", "VORBIS"),
+        ("a.opus", None, "VORBIS", "OPUS"),
+        ("a.mp3", None, "PCM_16", "MPEG_LAYER_III"),
+        ("a.wav", None, "VORBIS", "PCM_16"),
+    ],
+)
+def test_the_subtype_is_the_wanted_one_or_the_sources_or_the_formats(name, wanted, source, chosen):
+    assert choose_subtype(name, wanted, source) == chosen
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a", "a.txt", "a.raw", ".wav"])
+def test_endings_that_name_no_format_are_refused(name):
+    refusal(lambda: choose_subtype(name), name, "no audio format")
+
+
+def test_impossible_subtypes_are_refused():
+    refusal(lambda: choose_subtype("a.flac", "FLOAT"), "a.flac", "no subtype FLOAT", "PCM_24")
+    refusal(lambda: float_subtype("a.flac"), "holds no floating point")
+    assert float_subtype("a.aiff") == "FLOAT"
+
+
+def test_targets_are_refused_before_the_work_and_leave_nothing(tmp_path):
+    refusal(lambda: check_target(tmp_path / "no" / "a.wav", 16000, 1, "PCM_16"), "no is no folder")
+    refusal(
+        lambda: check_target(tmp_path / "a.opus", 44100, 2, "OPUS"),
+        "OGG cannot hold 2 channels at 44100 Hz as OPUS",
+    )
+    refusal(lambda: check_target(tmp_path / "a.flac", 44100, 9, "PCM_16"), "cannot hold 9 channels")
+    refusal(lambda: check_target(tmp_path / "a.mp3", 96000, 2, "MPEG_LAYER_III"), "96000 Hz")
+    check_target(tmp_path / "a.opus", 48000, 2, "OPUS")
+    check_target(tmp_path / "a.wav", 44100, 9, "PCM_16")
+    assert names(tmp_path) == []
+
+
+def test_an_unwritable_folder_is_refused(tmp_path):
+    folder = tmp_path / "locked"
+    if os.geteuid() == 0:  # permissions do not stop root
+        folder = Path("/proc")
+        if not folder.is_dir():
+            pytest.skip("no folder here that root cannot write")
+    else:
+        folder.mkdir(mode=0o555)
+    refusal(lambda: check_target(folder / "a.wav", 44100, 1, "PCM_16"), folder, "cannot be written")
+    refusal(lambda: write(folder / "a.wav", noise(10)), folder, "cannot be written")
+
+
+@pytest.mark.parametrize("bits", [8, 16, 24, 32])
+def test_integers_are_rounded_to_the_nearest_and_clipped(bits):
+    scale = 2.0 ** (bits - 1)
+    audio = np.array([-2, -1, -2.6 / scale, 0, 0.4 / scale, 2.6 / scale, 1 - 1 / scale, 1, 2])
+    values = to_integers(audio[:, np.newaxis], bits)[:, 0]
+    assert values.dtype == np.int32
+    expected = [-scale, -scale, -3, 0, 0, 3, scale - 1, scale - 1, scale - 1]
+    np.testing.assert_array_equal(values.astype(np.int64) * scale / 2**31, expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "bits"),
+    [
+        ("a.wav", "PCM_U8", 8),
+        ("a.wav", "PCM_16", 16),
+        ("a.wav", "PCM_24", 24),
+        ("a.flac", "PCM_16", 16),
+        ("a.flac", "PCM_24", 24),
+        ("a.aiff", "PCM_S8", 8),
+        ("a.aiff", "PCM_24", 24),
+        ("a.caf", "ALAC_16", 16),
+        ("a.caf", "ALAC_24", 24),
+        ("a.rf64", "PCM_16", 16),
+    ],
+)
+def test_every_integer_comes_back_as_it_was(tmp_path, name, subtype, bits):
+    scale = 2 ** (bits - 1)
+    values = np.random.default_rng(0).integers(-scale, scale, 5000)
+    values[:4] = -scale, scale - 1, 0, -1
+    audio = (values[:, np.newaxis] / scale).astype(np.float32)
+    writer = write(tmp_path / name, audio, subtype=subtype)
+    assert not writer.clips
+    again = soundfile.read(tmp_path / name, dtype="int32")[0].astype(np.int64)
+    np.testing.assert_array_equal(again >> (32 - bits), values)
+    assert names(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("subtype", ["FLOAT", "DOUBLE"])
+def test_floating_point_is_kept_beyond_full_scale(tmp_path, subtype):
+    audio = 5.0 * noise(2 * writing.WRITE_BLOCK + 1, 1).astype(np.float32)
+    writer = write(tmp_path / "a.wav", audio, 8000, subtype)
+    assert not writer.clips
+    assert writer.peak == np.abs(audio).max() > 1.0
+    assert writer.samples == len(audio)
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "a.wav")[0], audio[:, 0])
+
+
+@pytest.mark.parametrize(("name", "rate"), [("a.ogg", 44100), ("a.opus", 48000), ("a.mp3", 44100)])
+def test_lossy_formats_keep_channels_levels_and_length(tmp_path, name, rate):
+    time = np.arange(rate // 2) / rate
+    audio = np.stack([0.5 * np.sin(2 * np.pi * 440 * time), 0.2 * np.sin(6283 * time)], axis=1)
+    write(tmp_path / name, audio, rate)
+    again = soundfile.read(tmp_path / name)[0]
+    assert again.shape == audio.shape
+    middle = slice(rate // 10, -rate // 10)
+    error = np.sqrt(np.mean((again - audio)[middle] ** 2, axis=0))
+    level = np.sqrt(np.mean(audio[middle] ** 2, axis=0))
+    assert (20 * np.log10(level / error) > 25).all()
+
+
+def test_long_ogg_is_written(tmp_path):
+    """libsndfile crashes the process when a minute of Ogg is written in one call."""
+    write(tmp_path / "long.ogg", noise(60 * 44100))
+    assert soundfile.info(tmp_path / "long.ogg").frames == 60 * 44100
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW", "MS_ADPCM"])
+def test_samples_beyond_full_scale_are_told_for_integers(tmp_path, subtype):
+    for level, clips in ((1.0, False), (1.0 + 2**-17, False), (1.001, True)):
+        writer = write(tmp_path / "a.wav", np.full((10, 1), -level), subtype=subtype)
+        assert writer.clips == clips
+
+
+def test_a_gain_is_a_factor_of_samples_and_peak(tmp_path):
+    writer = write(tmp_path / "a.wav", np.full((10, 1), 2.0), subtype="PCM_16", gain=0.25)
+    assert writer.peak == 0.5
+    assert (soundfile.read(tmp_path / "a.wav")[0] == 0.5).all()
+
+
+def test_large_wav_becomes_rf64_and_what_has_no_such_form_is_refused(tmp_path, monkeypatch):
+    hours = 44100 * 3600
+    assert container("a.wav", 2, "PCM_16", 6 * hours) == "WAV"
+    assert container("a.wav", 2, "PCM_16", 7 * hours) == "RF64"
+    assert container("a.wav", 2, "FLOAT", 3 * hours) == "WAV"
+    assert container("a.wav", 2, "DOUBLE", 2 * hours) == "RF64"
+    assert container("a.wav", 2, "PCM_16", None) == "WAV"
+    assert container("a.flac", 2, "PCM_24", 99 * hours) == "FLAC"
+    refusal(lambda: check_target(tmp_path / "a.aiff", 44100, 2, "PCM_16", 7 * hours), "4 GB of AIF")
+    monkeypatch.setattr(writing, "WAV_BYTES", 4000)
+    audio = noise(1001, 1)
+    write(tmp_path / "a.wav", audio, subtype="FLOAT", samples=1001)
+    assert soundfile.info(tmp_path / "a.wav").format == "RF64"
+    assert soundfile.info(tmp_path / "a.wav").frames == 1001
+    os.remove(tmp_path / "a.wav")
+    for path, subtype, most in (("a.wav", "FLOAT", 1000), ("a.aiff", "DOUBLE", 500)):
+        write(tmp_path / path, audio[:most], subtype=subtype)
+        os.remove(tmp_path / path)
+        refusal(lambda: write(tmp_path / path, audio[: most + 1], subtype=subtype), "outgrows")
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("No space\nleft"), RuntimeError("bad"), AssertionError()]
+)
+def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path, monkeypatch, error):
+    target = tmp_path / "a.wav"
+    target.write_bytes(b"what was there")
+
+    def fail(self, audio):
+        raise error
+
+    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
+    refusal(lambda: write(target, noise(10)), target, "cannot be written", "disk full")
+    assert names(tmp_path) == ["a.wav"]
+    assert target.read_bytes() == b"what was there"
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("of the reader"), RuntimeError("x"), AssertionError("y")]
+)
+def test_errors_that_are_not_the_writers_stay_what_they_are(tmp_path, error):
+    with pytest.raises(type(error)) as caught:
+        with audio_writer(tmp_path / "a.wav", 8000, 1, "PCM_16"):
+            raise error
+    assert caught.value is error
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
+def test_names_that_are_no_utf8_are_written(tmp_path):
+    folder = tmp_path / os.fsdecode(b"\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("no such names in this file system")
+    write(folder / os.fsdecode(b"\xfe.wav"), noise(10))
+    assert os.listdir(os.fsencode(folder)) == [b"\xfe.wav"]

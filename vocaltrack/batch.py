@@ -1,0 +1,115 @@
+"""Which files to separate, and where their stems go."""
+
+import dataclasses
+import os
+import string
+from pathlib import Path
+
+import soundfile
+
+from vocaltrack.errors import UserError
+from vocaltrack.files import PREFIX
+from vocaltrack.songs import STEM_NAMES
+from vocaltrack.writing import choose_subtype, writable_format
+
+FILENAME = "{track}/{stem}.{ext}"
+# What a folder is searched for, beside all that libsndfile knows.
+OTHER_ENDINGS = ("aac", "aif", "m4a", "m4b", "mka", "mkv", "mov", "mp4", "oga", "opus", "webm")
+OTHER_ENDINGS += ("wma",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One file to separate.
+
+    Attributes:
+        source: the file.
+        targets: dict from stem to the path to write.
+    """
+
+    source: Path
+    targets: dict
+
+
+def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
+    """Name the outputs of several inputs.
+
+    Args:
+        inputs: paths of audio files, and of folders to search for them.
+        folder: where the outputs go; what lies there already is no input.
+        filename: pattern of the outputs' paths inside of `folder`: {track} is
+            the input's name without its ending, with the folders below the
+            one that was given; {stem} vocals or accompaniment; {ext} the
+            input's ending, or wav where libsndfile does not write it.
+        stems: which stems to write.
+
+    Returns:
+        list of `Job`, without repetitions.
+
+    Raises:
+        UserError: a folder holds no audio, the pattern is wrong, or two
+            outputs would be the same file or an input.
+    """
+    _check_filename(filename, stems)
+    folder = Path(folder)
+    jobs, writers = [], {}
+    for source, track in _sources(inputs, folder):
+        ext = source.suffix[1:] if writable_format(source) else "wav"
+        targets = {
+            stem: folder / filename.format(track=track, stem=stem, ext=ext) for stem in stems
+        }
+        for target in targets.values():
+            if Path(os.path.abspath(folder)) not in Path(os.path.abspath(target)).parents:
+                raise UserError(f"{target} would lie outside of {folder}; give another --filename")
+            choose_subtype(target)  # for its refusal of endings that stand for no format
+            other = writers.setdefault(target.resolve(), source)
+            if other != source:
+                raise UserError(
+                    f"{other} and {source} would both be written to {target}; "
+                    "rename one, or separate them into different folders"
+                )
+        jobs.append(Job(source, targets))
+    for job in jobs:
+        if job.source.resolve() in writers:
+            raise UserError(f"{job.source} would be overwritten; give another --filename or -o")
+    return jobs
+
+
+def _check_filename(filename, stems):
+    try:
+        fields = {name for _, name, _, _ in string.Formatter().parse(filename) if name is not None}
+        if fields <= {"track", "stem", "ext"}:
+            filename.format(track="track", stem="stem", ext="ext")
+    except (ValueError, LookupError, AttributeError) as error:
+        raise UserError(f"--filename {filename}: {error}") from error
+    odd = fields - {"track", "stem", "ext"}
+    if odd:
+        raise UserError(
+            f"--filename {filename}: {{{min(odd)}}} is unknown; use {{track}}, {{stem}}, {{ext}}"
+        )
+    if len(stems) > 1 and "stem" not in fields:
+        raise UserError(f"--filename {filename} needs {{stem}}, or both stems would be one file")
+
+
+def _sources(inputs, folder):
+    """(file, track) of each input, those in folders in order of their names."""
+    endings = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
+    endings -= {"raw"}  # which needs to be told its format; also what cameras write
+    seen = set()
+    for given in map(Path, inputs):
+        found = [(given, given.stem)]
+        if given.is_dir():
+            found = [
+                (path, path.relative_to(given).with_suffix("").as_posix())
+                for path in sorted(given.rglob("*"))
+                if path.suffix[1:].lower() in endings
+                and path.is_file()
+                and not path.name.startswith((".", PREFIX))
+                and folder.resolve() not in path.resolve().parents
+            ]
+            if not found:
+                raise UserError(f"{given} holds no audio files outside of {folder}")
+        for path, track in found:
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path, track

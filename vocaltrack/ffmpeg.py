@@ -1,0 +1,92 @@
+"""What libsndfile does not read (m4a, mp4, wma, video), through ffmpeg."""
+
+import contextlib
+import shutil
+import struct
+import subprocess
+import tempfile
+
+import numpy as np
+
+from vocaltrack.errors import UserError, one_line
+
+BLOCK = 1 << 17
+HEADER = struct.Struct(">4sIIIII")
+
+
+def probe(path, why):
+    """Rate and channels of the first audio track of a file.
+
+    Args:
+        path: the file.
+        why: what libsndfile said of it, for the message.
+
+    Returns:
+        (sample_rate in Hz, channels).
+
+    Raises:
+        UserError: there is no ffmpeg, or it finds no audio in the file.
+    """
+    if shutil.which("ffmpeg") is None:
+        raise UserError(
+            f"{path} cannot be read as audio ({why}); if it is m4a, mp4, wma or a video, install "
+            "ffmpeg, else give a wav, flac, ogg, opus or mp3 file"
+        )
+    with _decoder(path) as (process, messages):
+        return _read_header(process, messages, path)
+
+
+def decode(path):
+    """Decode the first audio track of a file.
+
+    Yields:
+        float32 [at most 131072, channels].
+
+    Raises:
+        UserError: ffmpeg finds no audio in the file, or stumbles on the way.
+    """
+    with _decoder(path) as (process, messages):
+        channels = _read_header(process, messages, path)[1]
+        frame = 4 * channels
+        while data := process.stdout.read(BLOCK * frame):
+            whole = data[: len(data) - len(data) % frame]
+            yield np.frombuffer(whole, ">f4").astype(np.float32).reshape(-1, channels)
+        failed = process.wait() != 0
+        # ffmpeg takes a matroska file that was cut short for a success.
+        if failed or "prematurely" in _last_line(messages):
+            raise UserError(f"{path} is damaged: {_last_line(messages)}")
+
+
+@contextlib.contextmanager
+def _decoder(path):
+    # The AU header tells rate and channels before the first sample, in a pipe too.
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", f"file:{path}"]
+    command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    with tempfile.TemporaryFile() as messages:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
+        )
+        try:
+            yield process, messages
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+
+
+def _read_header(process, messages, path):
+    start = process.stdout.read(HEADER.size)
+    if len(start) < HEADER.size:
+        process.wait()
+        raise UserError(
+            f"{path} cannot be read as audio ({_last_line(messages)}); give an audio file"
+        )
+    _, offset, _, _, sample_rate, channels = HEADER.unpack(start)
+    process.stdout.read(offset - HEADER.size)
+    return sample_rate, channels
+
+
+def _last_line(messages):
+    messages.seek(0)
+    lines = messages.read().decode(errors="replace").strip().splitlines()
+    return one_line(lines[-1]) if lines else "ffmpeg did not say why"

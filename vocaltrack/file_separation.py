@@ -1,0 +1,120 @@
+"""One audio file to the files of its stems, whole or not at all."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from vocaltrack.errors import UserError
+from vocaltrack.pipes import ahead
+from vocaltrack.writing import (
+    INTEGER_BITS,
+    audio_writer,
+    check_target,
+    choose_subtype,
+    float_subtype,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        seconds: length of the audio.
+        gain: factor of every sample in the files, 1 unless they were rescaled.
+        clipped: paths in which samples were cut off at full scale.
+        silent: whether no vocals were found in a mixture that is not silent.
+    """
+
+    seconds: float
+    gain: float
+    clipped: tuple
+    silent: bool
+
+
+class _TooLoud(Exception):
+    def __init__(self, peak):
+        self.peak = peak
+
+
+def separate_file(separator, file, targets, clip="rescale", progress=None):
+    """Separate an audio file into files, in bounded memory.
+
+    Args:
+        separator: `Separator`.
+        file: `AudioFile`.
+        targets: what `plan_targets` returns.
+        clip: see `Separator.separate_file`.
+        progress: called with the seconds done, now and then.
+
+    Returns:
+        `Written`.
+
+    Raises:
+        UserError: the file cannot be read or a target not be written; none is
+            left behind then.
+    """
+    try:
+        return _write(separator, file, targets, 1.0, clip, progress)
+    except _TooLoud as error:
+        # Once more, since nothing of a long file is kept: with room for rounding.
+        gain = (1.0 - 1e-6) / error.peak
+        return _write(separator, file, targets, gain, "clamp", progress)
+
+
+def plan_targets(file, paths, subtype=None, clip="rescale"):
+    """Check what is to be written before any work is done.
+
+    Args:
+        file: `AudioFile` to separate.
+        paths: dict from "vocals" and "accompaniment" to the files to write.
+        subtype, clip: see `Separator.separate_file`.
+
+    Returns:
+        dict from stem to (path, subtype).
+
+    Raises:
+        UserError: a target cannot be written, or two files are the same.
+    """
+    seen = {Path(file.path).resolve()}
+    targets = {}
+    for stem, path in paths.items():
+        if Path(path).is_dir():
+            raise UserError(f"{path} is a folder; give the file to write, or the folder with -o")
+        if Path(path).resolve() in seen:
+            raise UserError(f"{path} is named twice; input and outputs must be different files")
+        seen.add(Path(path).resolve())
+        chosen = choose_subtype(path, subtype, file.subtype)
+        if clip == "float" and chosen in INTEGER_BITS:
+            chosen = float_subtype(path)
+        check_target(path, file.sample_rate, file.channels, chosen, file.samples)
+        targets[stem] = (path, chosen)
+    return targets
+
+
+def _write(separator, file, targets, gain, clip, progress):
+    sounds = found = False
+    with contextlib.ExitStack() as stack:
+        writers = {
+            stem: stack.enter_context(
+                audio_writer(path, file.sample_rate, file.channels, subtype, file.samples, gain)
+            )
+            for stem, (path, subtype) in targets.items()
+        }
+        blocks = contextlib.closing(
+            ahead(separator.stream(_reading(file), file.sample_rate, file.channels, progress))
+        )
+        for mixture, vocals, _ in stack.enter_context(blocks):
+            sounds, found = sounds or mixture.any(), found or vocals.any()
+            for stem, writer in writers.items():
+                writer.write(vocals if stem == "vocals" else mixture - vocals)
+        peaks = [writer.peak for writer in writers.values() if writer.clips]
+        if peaks and clip == "rescale":
+            raise _TooLoud(max(peaks))
+        samples = next(iter(writers.values())).samples
+        clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
+    return Written(samples / file.sample_rate, gain, clipped, bool(sounds and not found))
+
+
+def _reading(file):
+    return lambda: ahead(file.blocks())

@@ -1,0 +1,192 @@
+"""Mono mixture in, mel mask out, block by block in bounded memory.
+
+The chunks lie on one grid over the whole song, and each is computed once, so
+that a song's mask does not depend on how its samples arrive.
+"""
+
+import numpy as np
+import soxr
+import tensorflow as tf
+
+from vocaltrack.chunks import GROUP, chunk_step, join_chunks, split_chunks
+from vocaltrack.features import waveform_to_log_mel
+
+_ALL_FRAMES = 2**30
+
+
+class Downmix:
+    """Any channels at any rate to mono at the network's, block by block.
+
+    Args:
+        sample_rate: Hz of what comes in.
+        target_rate: Hz of what goes out.
+    """
+
+    def __init__(self, sample_rate, target_rate):
+        self.resampler = None
+        if sample_rate != target_rate:
+            self.resampler = soxr.ResampleStream(sample_rate, target_rate, 1)
+
+    def push(self, audio, last=False):
+        """Add audio.
+
+        Args:
+            audio: float [samples, channels].
+            last: whether it is the end.
+
+        Returns:
+            float32 [n]: the mean of the channels, as far as it is known.
+        """
+        mono = audio.mean(axis=1, dtype=np.float32)
+        return mono if self.resampler is None else self.resampler.resample_chunk(mono, last)
+
+
+class ChunkPieces:
+    """Cuts a song's waveform into the pieces that a group of chunks is
+    computed from.
+
+    Args:
+        config: `FeatureConfig`.
+        overlap: share of a chunk that its neighbour covers too.
+    """
+
+    def __init__(self, config, overlap):
+        self.config, self.step = config, chunk_step(config, overlap)
+        self.margin = _margin(config)
+        # Starts with the silence that the STFT puts before a song.
+        self.wave = np.zeros(self.margin * config.hop_length, np.float32)
+        self.samples = 0
+        self.chunks = 0
+
+    @property
+    def frames(self):
+        """Frames of the song so far."""
+        return 1 + self.samples // self.config.hop_length
+
+    def push(self, waveform, last=False):
+        """Add samples.
+
+        Args:
+            waveform: float32 [n].
+            last: whether it is the end.
+
+        Yields:
+            (piece, valid): float32 [m], and how many of its frames lie within
+            the song; what `piece_to_log_mel` takes.
+        """
+        self.samples += len(waveform)
+        self.wave = np.concatenate([self.wave, waveform])
+        while chunks := self._ready(last):
+            span = (chunks - 1) * self.step + self.config.chunk_frames
+            length = (span + 2 * self.margin) * self.config.hop_length
+            piece = self.wave[:length]
+            valid = self.frames - self.chunks * self.step if last else _ALL_FRAMES
+            yield np.pad(piece, (0, length - len(piece))), valid
+            self.chunks += chunks
+            self.wave = self.wave[chunks * self.step * self.config.hop_length :]
+
+    def _ready(self, last):
+        """How many chunks can be computed now, at most a group."""
+        size = self.config.chunk_frames
+        if last:
+            whole = 1 + max(0, -(-(self.frames - size) // self.step))
+            return min(GROUP, whole - self.chunks)
+        span = (GROUP - 1) * self.step + size + 2 * self.margin
+        return GROUP if len(self.wave) >= span * self.config.hop_length else 0
+
+
+class MaskStream:
+    """A song's mask, as far as its waveform is known.
+
+    Args:
+        masks: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.
+        chunks_of: what `chunk_function` returns.
+        config: `FeatureConfig`.
+        overlap: share of a chunk that its neighbour covers too.
+    """
+
+    def __init__(self, masks, chunks_of, config, overlap):
+        self.masks, self.chunks_of = masks, chunks_of
+        self.config, self.overlap = config, overlap
+        self.pieces = ChunkPieces(config, overlap)
+        # Earlier chunks that the next ones cross-fade with.
+        self.kept = np.zeros((0, config.chunk_frames, config.n_mels), np.float32)
+        self.done = 0
+
+    def push(self, waveform, last=False):
+        """Add samples.
+
+        Args:
+            waveform: float32 [n] at the model's rate.
+            last: whether it is the end.
+
+        Returns:
+            float32 [frames, n_mels], what follows what was returned before.
+        """
+        frames = [np.zeros((0, self.config.n_mels), np.float32)]
+        for piece, valid in self.pieces.push(waveform, last):
+            frames.append(self._join(np.asarray(self.masks(self.chunks_of(piece, valid)))))
+        if last and len(self.kept):
+            frames.append(self._tail())
+        mask = np.concatenate(frames)
+        if last:
+            mask = mask[: self.pieces.frames - self.done]
+        self.done += len(mask)
+        return mask
+
+    def _join(self, chunks):
+        """The frames that no chunk after these covers."""
+        step = self.pieces.step
+        before = len(self.kept) * step
+        chunks = np.concatenate([self.kept, chunks])
+        neighbours = -(-self.config.chunk_frames // step) - 1
+        self.kept = chunks[max(0, len(chunks) - neighbours) :]
+        return join_chunks(chunks, len(chunks) * step, self.config, self.overlap).numpy()[before:]
+
+    def _tail(self):
+        before = len(self.kept) * self.pieces.step
+        length = before - self.pieces.step + self.config.chunk_frames
+        return join_chunks(self.kept, length, self.config, self.overlap).numpy()[before:]
+
+
+def piece_to_log_mel(piece, valid, config):
+    """The frames of a piece of `ChunkPieces`.
+
+    Args:
+        piece: float32 [m].
+        valid: how many frames lie within the song; the others are silence.
+        config: `FeatureConfig`.
+
+    Returns:
+        float32 [frames, n_mels] in dB.
+    """
+    margin = _margin(config)
+    frames = waveform_to_log_mel(piece, config)[margin : -margin - 1]
+    within = tf.range(tf.shape(frames)[0]) < valid
+    return tf.where(within[:, tf.newaxis], frames, config.floor_db)
+
+
+def chunk_function(config, overlap):
+    """A traced function from a piece of `ChunkPieces` to its chunks.
+
+    Args:
+        config: `FeatureConfig`.
+        overlap: share of a chunk that its neighbour covers too.
+
+    Returns:
+        function of (piece, valid) to float32 [n, chunk_frames, n_mels] in dB.
+    """
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)],
+        autograph=False,
+    )
+    def chunks_of(piece, valid):
+        return split_chunks(piece_to_log_mel(piece, valid, config), config, overlap)
+
+    return chunks_of
+
+
+def _margin(config):
+    """Frames at the edges of a piece, which its STFT fills up with zeros."""
+    return -(-config.n_fft // 2 // config.hop_length)

@@ -1,0 +1,37 @@
+"""A progress bar in seconds of audio, with the speed."""
+
+import contextlib
+
+from tqdm import tqdm
+
+
+class _Bar(tqdm):
+    @property
+    def format_dict(self):
+        values = super().format_dict
+        return values | {"speed": f"{values['rate'] or 0.0:.0f} times real time"}
+
+
+@contextlib.contextmanager
+def progress_bar(file, quiet=False):
+    """Show how far a separation is, on stderr when that is a terminal.
+
+    Args:
+        file: `AudioFile`.
+        quiet: show nothing.
+
+    Yields:
+        function of the seconds done.
+    """
+    total = None if file.samples is None else round(file.samples / file.sample_rate, 1)
+    form = "{desc}: {n:.0f} of {total:.0f} s |{bar}| {speed}, {remaining} to go"
+    if total is None:
+        form = "{desc}: {n:.0f} s, {speed}"
+    with _Bar(
+        desc=file.path.name,
+        total=total,
+        disable=True if quiet else None,
+        bar_format=form,
+        leave=False,
+    ) as bar:
+        yield lambda seconds: bar.update(seconds - bar.n)
