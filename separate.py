@@ -3,6 +3,7 @@
 import sys
 
 from vocaltrack.cli import main
+from vocaltrack.quiet import leave
 
 if __name__ == "__main__":
-    sys.exit(main(["separate", *sys.argv[1:]]))
+    leave(main(["separate", *sys.argv[1:]]))

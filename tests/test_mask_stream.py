@@ -12,8 +12,7 @@ from vocaltrack.mask_stream import (
     ChunkPieces,
     Downmix,
     MaskStream,
-    chunk_function,
-    piece_to_log_mel,
+    piece_to_chunks,
 )
 
 CONFIG = FeatureConfig()
@@ -34,16 +33,10 @@ def song(frames, seed=0):
     return (np.random.default_rng(seed).normal(0.0, 0.1, samples) * swell).astype(np.float32)
 
 
-def streamed(wave, overlap, chunks_of, cuts, masks=smooth):
-    stream = MaskStream(masks, chunks_of, CONFIG, overlap)
+def streamed(wave, overlap, cuts, masks=smooth):
+    stream = MaskStream(masks, CONFIG, overlap)
     parts = np.array_split(wave, cuts)
     return np.concatenate([stream.push(part, part is parts[-1]) for part in parts])
-
-
-@pytest.fixture(scope="module", params=OVERLAPS)
-def traced(request):
-    """(overlap, its traced function from pieces to chunks)."""
-    return request.param, chunk_function(CONFIG, request.param)
 
 
 def test_the_made_up_network_tells_wrong_cuts_apart():
@@ -52,8 +45,8 @@ def test_the_made_up_network_tells_wrong_cuts_apart():
     assert np.abs(song_mask(frames, smooth, CONFIG).numpy()[1:] - later).max() > 0.01
 
 
-def test_blocked_equals_whole_at_all_borders(traced):
-    overlap, chunks_of = traced
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_blocked_equals_whole_at_all_borders(overlap):
     step = chunk_step(CONFIG, overlap)
     group = GROUP * step  # frames between the starts of groups
     full = group - step + 128  # frames of one full group
@@ -62,22 +55,22 @@ def test_blocked_equals_whole_at_all_borders(traced):
         wave = song(frames, seed=frames)
         log_mel = waveform_to_log_mel(tf.constant(wave), CONFIG)
         expected = song_mask(log_mel, smooth, CONFIG, overlap).numpy()
-        mask = streamed(wave, overlap, chunks_of, cuts=min(len(wave), 7))
+        mask = streamed(wave, overlap, cuts=min(len(wave), 7))
         assert mask.shape == expected.shape == (frames, 128)
         np.testing.assert_allclose(mask, expected, atol=1e-4, err_msg=f"{frames} frames")
 
 
-def test_the_cuts_do_not_matter(traced):
-    overlap, chunks_of = traced
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_the_cuts_do_not_matter(overlap):
     wave = song(2 * GROUP * chunk_step(CONFIG, overlap) + 50)
-    whole = streamed(wave, overlap, chunks_of, 1)
+    whole = streamed(wave, overlap, 1)
     for cuts in (2, 13, 200):
-        again = streamed(wave, overlap, chunks_of, cuts)
+        again = streamed(wave, overlap, cuts)
         np.testing.assert_allclose(again, whole, atol=1e-6)
 
 
-def test_each_chunk_is_computed_once(traced):
-    overlap, chunks_of = traced
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_each_chunk_is_computed_once(overlap):
     sizes = []
 
     def counting(chunks):
@@ -86,13 +79,13 @@ def test_each_chunk_is_computed_once(traced):
 
     step = chunk_step(CONFIG, overlap)
     frames = 3 * GROUP * step + 40
-    streamed(song(frames), overlap, chunks_of, 5, counting)
+    streamed(song(frames), overlap, 5, counting)
     assert sum(sizes) == 1 + -(-(frames - 128) // step)
     assert set(sizes[:-1]) == {GROUP}
 
 
 def test_frames_come_as_soon_as_their_chunks_are_complete():
-    stream = MaskStream(smooth, chunk_function(CONFIG, 0.25), CONFIG, 0.25)
+    stream = MaskStream(smooth, CONFIG, 0.25)
     block = song(1000)[: 100 * 128]
     known = [len(stream.push(block)) for _ in range(80)]
     group = GROUP * chunk_step(CONFIG, 0.25)
@@ -106,11 +99,11 @@ def test_pieces_have_the_frames_of_the_whole_song():
     step, pieces, start = chunk_step(CONFIG, 0.25), ChunkPieces(CONFIG, 0.25), 0
     for part in np.array_split(wave, 9):
         for piece, valid in pieces.push(part, last=part[-1] == wave[-1]):
-            frames = piece_to_log_mel(tf.constant(piece), valid, CONFIG).numpy()
-            inside = whole[start : start + len(frames)]
-            np.testing.assert_allclose(frames[: len(inside)], inside, atol=2e-3)
-            np.testing.assert_allclose(frames[len(inside) :], CONFIG.floor_db, atol=1e-4)
-            start += (len(frames) - 128) // step * step + step
+            for chunk in piece_to_chunks(piece, valid, CONFIG, 0.25).numpy():
+                inside = whole[start : start + 128]
+                np.testing.assert_allclose(chunk[: len(inside)], inside, atol=2e-3)
+                np.testing.assert_allclose(chunk[len(inside) :], CONFIG.floor_db, atol=1e-4)
+                start += step
     assert start + 128 - step >= 3000 and pieces.frames == 3000
 
 

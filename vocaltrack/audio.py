@@ -19,6 +19,7 @@ WIDE_SUBTYPES = ("PCM_32", "DOUBLE")  # hold more digits than float32
 SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")
 MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or less
 LONGEST = 1e9  # seconds
+LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
 RATES = (4000, 384000)  # Hz
 MOST_CHANNELS = 64
 
@@ -57,15 +58,19 @@ class AudioFile:
 
         Raises:
             UserError: the file is damaged or shorter than it says, or holds
-                values that are not finite numbers.
+                values that are not finite numbers or beyond 1e12.
         """
         done = 0
         for block in self._decoded():
-            if not np.isfinite(block).all():
-                bad = done + int(np.argmin(np.isfinite(block).all(axis=1)))
+            good = (np.abs(block) <= LOUDEST).all(axis=1)
+            if not good.all():
+                bad = int(np.argmin(good))
+                what = "are not finite numbers (NaN or infinity)"
+                if np.isfinite(block[bad]).all():
+                    what = f"exceed {LOUDEST:g} times full scale"
                 raise UserError(
-                    f"{self.path} holds samples that are not finite numbers (NaN or infinity), "
-                    f"the first at {(self.first + bad) / self.sample_rate:.3f} s"
+                    f"{self.path} holds samples that {what}, "
+                    f"the first at {(self.first + done + bad) / self.sample_rate:.3f} s"
                 )
             done += len(block)
             yield block
@@ -151,6 +156,8 @@ def open_audio(path, start=0.0, duration=None):
         info = soundfile.info(file_name(path))
         rate, channels, samples, subtype = info.samplerate, info.channels, info.frames, info.subtype
         exact = subtype not in MP3_SUBTYPES or endings.mp3_tells_length(path)
+        if info.format == "RAW" and subtype == "ULAW":  # what libsndfile takes any .au for
+            raise RuntimeError("it has no header")
         if info.format == "OGG":
             state = endings.ogg_state(path)
         elif endings.says_more(path, info):

