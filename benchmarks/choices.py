@@ -2,8 +2,8 @@
 
     python benchmarks/choices.py --mir1k DIR --stems DIR [--model uhnet]
 
-Prints, over the validation songs that have both stems (a minute of each):
-what the overlap of chunks costs and gains; whether the phase should be
+Prints, over the validation songs that have both stems (the minute of each in
+which the voice is loudest): what the overlap of chunks costs and gains; whether the phase should be
 refined; one mask for both channels of a stereo mixture or one each; and how
 well the highest bands' mask stands for what lies above the network's range.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.features import mel_centres
 from vocaltrack.gains import GainStream
+from vocaltrack.masks import mel_to_bins
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
@@ -43,8 +44,14 @@ def main():
 
 
 def load(song):
-    """(vocals, accompaniment) [samples] at 16 kHz; None for a stem that is absent."""
-    stems = {name: song.load(name, 16000)[: SECONDS * 16000] for name in song.stems}
+    """(vocals, accompaniment) [samples] at 16 kHz, the minute in which the
+    voice is loudest; None for a stem that is absent."""
+    stems = {name: song.load(name, 16000) for name in song.stems}
+    audio = stems.get("vocals", stems["accompaniment"])
+    power = np.cumsum(np.square(audio, dtype=float))
+    minute = power[SECONDS * 16000 :] - power[: -SECONDS * 16000]
+    start = int(np.argmax(minute)) if len(minute) else 0
+    stems = {name: stem[start : start + SECONDS * 16000] for name, stem in stems.items()}
     return stems.get("vocals"), stems["accompaniment"]
 
 
@@ -74,9 +81,11 @@ def phases(separator, pairs):
     scores = {0: [], 1: [], 3: [], 10: []}
     for vocals, accompaniment in pairs:
         mixture = vocals + accompaniment
-        estimate = separator.separate(mixture, 16000).vocals
-        stems = [estimate, mixture - estimate]
-        magnitudes = [np.abs(spectrum(stem)) for stem in stems]
+        mask = separator.separate(mixture, 16000).mask[:: HOP // separator.features.hop_length]
+        gain = (mask @ mel_to_bins(separator.features, 16000, 4 * HOP)).T
+        masked = [gain * spectrum(mixture), (1 - gain) * spectrum(mixture)]
+        magnitudes = [np.abs(values) for values in masked]
+        stems = [waveform(values, len(mixture)) for values in masked]
         for iteration in range(max(scores) + 1):
             if iteration in scores:
                 scores[iteration].append(si_sdr(vocals, stems[0]))

@@ -412,7 +412,7 @@ def test_broken_files_among_good_ones_are_each_one_line(capfd, tmp_path):
     rng = np.random.default_rng(2)
     music = tmp_path / "music"
     music.mkdir()
-    for number in range(6):
+    for number in range(12):
         path = music / f"{number:02}.wav"
         soundfile.write(path, sound(16000, 1), 16000)
         if number % 3 == 1:

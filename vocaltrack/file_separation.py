@@ -102,7 +102,7 @@ def _write(separator, file, targets, gain, clip, progress):
             for stem, (path, subtype) in targets.items()
         }
         blocks = contextlib.closing(
-            ahead(separator.stream(_reading(file), file.sample_rate, file.channels, progress))
+            ahead(separator.stream(file.blocks, file.sample_rate, file.channels, progress))
         )
         for mixture, vocals, _ in stack.enter_context(blocks):
             sounds, found = sounds or mixture.any(), found or vocals.any()
@@ -116,7 +116,3 @@ def _write(separator, file, targets, gain, clip, progress):
         samples = next(iter(writers.values())).samples
         clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
     return Written(samples / file.sample_rate, gain, clipped, bool(sounds and not found))
-
-
-def _reading(file):
-    return lambda: ahead(file.blocks())

@@ -202,18 +202,24 @@ class Separator:
         masks = self.model.masks
         if self.method == "clusters":
             masks = self._clusters(blocks, sample_rate)
-        downmix = Downmix(sample_rate, self.features.sample_rate)
         stream = MaskStream(masks, self.features, self.overlap)
+        with contextlib.closing(ahead(self._downmixed(blocks, sample_rate))) as downmixed:
+            for block, mono, last in downmixed:
+                yield block, stream.push(mono, last), last
+
+    def _downmixed(self, blocks, sample_rate):
+        """Blocks of the mixture with the mono signal that became known, and
+        whether they are the last; the mono signal lags behind."""
+        downmix = Downmix(sample_rate, self.features.sample_rate)
         for block, last in flag_last(blocks()):
-            yield block, stream.push(downmix.push(block, last), last), last
+            yield block, downmix.push(block, last), last
 
     def _clusters(self, blocks, sample_rate):
         """A song's function from chunks to binary masks, see `vocal_side`."""
-        downmix = Downmix(sample_rate, self.features.sample_rate)
         pieces = ChunkPieces(self.features, overlap=0.0)
         sample = SongSample(self.features)
-        for block, last in flag_last(blocks()):
-            for piece, valid in pieces.push(downmix.push(block, last), last):
+        for _, mono, last in self._downmixed(blocks, sample_rate):
+            for piece, valid in pieces.push(mono, last):
                 sample.push(piece_to_chunks(piece, valid, self.features, 0.0).numpy())
         embed = self.model.embeddings
         side = vocal_side(sample, embed, self.features, self.model.masks, self.swap)
