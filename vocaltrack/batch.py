@@ -7,12 +7,12 @@ from pathlib import Path
 
 import soundfile
 
+from vocaltrack.config import FILENAME
 from vocaltrack.errors import UserError
 from vocaltrack.files import PREFIX
 from vocaltrack.songs import STEM_NAMES
 from vocaltrack.writing import choose_subtype, writable_format
 
-FILENAME = "{track}/{stem}.{ext}"
 # What a folder is searched for, beside all that libsndfile knows.
 OTHER_ENDINGS = ("aac", "aif", "m4a", "m4b", "mka", "mkv", "mov", "mp4", "oga", "opus", "webm")
 OTHER_ENDINGS += ("wma",)

@@ -11,7 +11,7 @@ import signal
 import sys
 
 from vocaltrack import __version__
-from vocaltrack.config import MODEL_NAMES, OVERLAP, PRESETS
+from vocaltrack.config import FILENAME, MODEL_NAMES, MOST_OVERLAP, OVERLAP, PRESETS
 from vocaltrack.errors import UserError, one_line
 
 DATASETS = {
@@ -94,7 +94,7 @@ def _add_separate(parser):
     parser.add_argument("-o", "--output", metavar="DIR", help="write both stems of each input here")
     parser.add_argument(
         "--filename",
-        default="{track}/{stem}.{ext}",
+        default=FILENAME,
         metavar="PATTERN",
         help="names of the files inside of -o",
     )
@@ -132,7 +132,7 @@ def _add_separate(parser):
     )
     parser.add_argument(
         "--overlap",
-        type=_number(float, 0.0, 0.9),
+        type=_number(float, 0.0, MOST_OVERLAP),
         default=OVERLAP,
         help="share of a chunk that the next one covers too: more is better and slower",
     )

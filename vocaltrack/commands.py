@@ -26,7 +26,7 @@ def _separate(options):
     from vocaltrack.file_separation import plan_targets
 
     read_contract(find_model(options.model))
-    jobs = _jobs(options)
+    jobs, file = _jobs(options), None
     if len(jobs) == 1 and not options.output:
         # Everything that can be known to be wrong is said before TensorFlow loads.
         file = open_audio(jobs[0].source, options.start, options.duration)
@@ -47,7 +47,7 @@ def _separate(options):
     failed = []
     for job in jobs:
         try:
-            _separate_one(separator, job, options)
+            _separate_one(separator, job, options, file)
         except (UserError, OSError) as error:
             if len(jobs) == 1:
                 raise
@@ -75,12 +75,13 @@ def _jobs(options):
     return plan_jobs(options.files, options.output, options.filename, stems)
 
 
-def _separate_one(separator, job, options):
+def _separate_one(separator, job, options, file):
+    """Separate a job's file, which may have been opened before."""
     from vocaltrack.audio import open_audio
     from vocaltrack.file_separation import plan_targets, separate_file
     from vocaltrack.progress import progress_bar
 
-    file = open_audio(job.source, options.start, options.duration)
+    file = file or open_audio(job.source, options.start, options.duration)
     with folders_for(job.targets.values() if options.output else ()):
         targets = plan_targets(file, job.targets, options.subtype, options.clip)
         started = time.perf_counter()

@@ -12,6 +12,8 @@ from vocaltrack.errors import UserError
 
 CHUNK_FRAMES = 128
 OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
+MOST_OVERLAP = 0.9
+FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
 
 
@@ -42,6 +44,12 @@ class FeatureConfig:
     def floor_db(self):
         """The power floor in dB."""
         return 10.0 * math.log10(self.power_floor)
+
+    @property
+    def margin_frames(self):
+        """Frames at either end of a piece of audio that its STFT fills up
+        with zeros."""
+        return -(-self.n_fft // 2 // self.hop_length)
 
     def to_dict(self):
         """The settings as a JSON-ready dictionary."""

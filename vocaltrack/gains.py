@@ -91,9 +91,9 @@ class GainStream:
         gain = self._mask_at((starts + self.size / 2) * self.per_sample) @ self.to_bins
         view = np.lib.stride_tricks.sliding_window_view(self.audio, self.size, axis=1)
         windows = view[:, : frames * self.hop : self.hop] * self.window
-        spectrum = scipy.fft.rfft(windows, workers=1, overwrite_x=True)
+        spectrum = scipy.fft.rfft(windows, overwrite_x=True)
         spectrum *= gain
-        windows = scipy.fft.irfft(spectrum, self.size, workers=1, overwrite_x=True)
+        windows = scipy.fft.irfft(spectrum, self.size, overwrite_x=True)
         windows *= self.window
         length = frames * self.hop
         total = np.zeros((len(self.audio), length + self.size - self.hop), np.float32)

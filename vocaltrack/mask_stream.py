@@ -52,7 +52,7 @@ class ChunkPieces:
 
     def __init__(self, config, overlap):
         self.config, self.step = config, chunk_step(config, overlap)
-        self.margin = _margin(config)
+        self.margin = config.margin_frames
         # Starts with the silence that the STFT puts before a song.
         self.wave = np.zeros(self.margin * config.hop_length, np.float32)
         self.samples = 0
@@ -160,13 +160,8 @@ def piece_to_chunks(piece, valid, config, overlap):
     Returns:
         float32 [n, chunk_frames, n_mels], log-mel in dB.
     """
-    margin = _margin(config)
+    margin = config.margin_frames
     frames = waveform_to_log_mel(tf.constant(piece), config)[margin : -margin - 1]
     within = tf.range(tf.shape(frames)[0]) < valid
     frames = tf.where(within[:, tf.newaxis], frames, config.floor_db)
     return split_chunks(frames, config, overlap)
-
-
-def _margin(config):
-    """Frames at the edges of a piece, which its STFT fills up with zeros."""
-    return -(-config.n_fft // 2 // config.hop_length)

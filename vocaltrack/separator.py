@@ -5,25 +5,17 @@ import dataclasses
 
 import numpy as np
 
-from vocaltrack.audio import LOUDEST, check_shape, open_audio
+from vocaltrack.audio import BLOCK, LOUDEST, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
-from vocaltrack.config import OVERLAP
+from vocaltrack.config import MOST_OVERLAP, OVERLAP
 from vocaltrack.contract import find_model
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file
 from vocaltrack.gains import GainStream
 from vocaltrack.griffin_lim import GriffinLimStream
-from vocaltrack.mask_stream import (
-    ChunkPieces,
-    Downmix,
-    MaskStream,
-    piece_to_chunks,
-)
+from vocaltrack.mask_stream import ChunkPieces, Downmix, MaskStream, piece_to_chunks
 from vocaltrack.pipes import ahead, flag_last
 from vocaltrack.savedmodel import load
-
-BLOCK = 1 << 17
-MOST_OVERLAP = 0.9
 
 
 @dataclasses.dataclass(frozen=True)

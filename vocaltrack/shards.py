@@ -127,7 +127,7 @@ def excerpt_chunks(excerpt, features):
     mixture = excerpt.vocals + excerpt.accompaniment
     waves = np.stack([mixture, excerpt.vocals, excerpt.accompaniment])
     frames = waveform_to_log_mel(waves, features).numpy()
-    margin = _margin_frames(features)
+    margin = features.margin_frames
     size = features.chunk_frames
     frames = frames[:, margin : margin + CHUNKS_PER_EXCERPT * size]
     frames = frames.reshape(len(STREAMS), CHUNKS_PER_EXCERPT, size, features.n_mels)
@@ -136,12 +136,8 @@ def excerpt_chunks(excerpt, features):
 
 def excerpt_samples(features):
     """Length of an excerpt: four chunks and a margin at both ends."""
-    frames = CHUNKS_PER_EXCERPT * features.chunk_frames + 2 * _margin_frames(features)
+    frames = CHUNKS_PER_EXCERPT * features.chunk_frames + 2 * features.margin_frames
     return frames * features.hop_length
-
-
-def _margin_frames(features):
-    return -(-features.n_fft // 2 // features.hop_length)
 
 
 def _stem_file(decoded, song, stem):
