@@ -1,4 +1,5 @@
-"""Chunks a second: the input pipeline alone, and training each network.
+"""Chunks a second: the input pipeline alone, and training and inference of
+each network; of its PyTorch twin too when PyTorch is installed.
 
     python benchmarks/speed.py --records DIR [--preset compact]
 
@@ -6,8 +7,12 @@ The input pipeline must be at least five times as fast as any training.
 """
 
 import argparse
+import importlib.util
 import itertools
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import keras
 
@@ -18,6 +23,49 @@ from vocaltrack.records import Manifest
 from vocaltrack.training import TrainingConfig, compile_model, examples
 
 BATCH = 32
+PRECISIONS = ("float32", "mixed_bfloat16")
+TWINS = Path(__file__).with_name("speed_pytorch.py")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--records", required=True)
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="compact")
+    parser.add_argument("--steps", type=int, default=10)
+    options = parser.parse_args()
+    manifest = Manifest.load(options.records)
+    stream = batches(manifest, options.records, "train", BATCH, seed=0)
+    stream = iter(mask_examples(stream, manifest.features, 0.25))
+    speed = chunks_a_second(lambda: next(stream), 20 * options.steps)
+    print(f"input pipeline alone: {speed:.0f} chunks/s\n")
+    print("| network | parameters | precision | training | inference |\n|---|---|---|---|---|")
+    for name, precision in itertools.product(("dc", "hdc", "unet", "uhnet"), PRECISIONS):
+        keras.config.set_dtype_policy(precision)
+        model = build(name, preset(options.preset), manifest)
+        config = TrainingConfig(model=name, precision=precision)
+        compile_model(model, config)
+        data = list(examples(config, manifest, options.records, "train", 0).take(4))
+        print(row(name, precision, model, itertools.cycle(data), options.steps), flush=True)
+    print(f"\nkeras {keras.__version__}, batches of {BATCH} chunks")
+    if importlib.util.find_spec("torch"):
+        command = [sys.executable, TWINS, "--preset", options.preset]
+        subprocess.run([*command, "--steps", str(options.steps)], check=True)
+
+
+def build(name, configs, manifest):
+    """One of the four networks with random weights."""
+    clustering, unet = configs
+    if name in ("dc", "hdc"):
+        return build_clustering(clustering, manifest.mean, manifest.std, name == "hdc")
+    hdc = build("hdc", configs, manifest) if name == "uhnet" else None
+    return build_unet(unet, manifest.mean, manifest.std, hdc)
+
+
+def row(name, precision, model, data, steps):
+    train = chunks_a_second(lambda: model.train_on_batch(*next(data)), steps)
+    log_mel = next(data)[0]
+    infer = chunks_a_second(lambda: model.predict_on_batch(log_mel), steps)
+    return f"| {name} | {model.count_params():,} | {precision} | {train:.1f} | {infer:.1f} |"
 
 
 def chunks_a_second(step, steps):
@@ -27,40 +75,6 @@ def chunks_a_second(step, steps):
     for _ in range(steps):
         step()
     return steps * BATCH / (time.perf_counter() - start)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--records", required=True)
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="compact")
-    parser.add_argument("--steps", type=int, default=10)
-    options = parser.parse_args()
-    manifest = Manifest.load(options.records)
-    clustering, unet = preset(options.preset)
-    hdc = build_clustering(clustering, manifest.mean, manifest.std, mask_head=True)
-    models = {
-        "dc": build_clustering(clustering, manifest.mean, manifest.std),
-        "hdc": hdc,
-        "unet": build_unet(unet, manifest.mean, manifest.std),
-        "uhnet": None,
-    }
-    print("| what | parameters | chunks/s |\n|---|---|---|")
-    stream = batches(manifest, options.records, "train", BATCH, seed=0)
-    stream = iter(mask_examples(stream, manifest.features, 0.25))
-    speed = chunks_a_second(lambda: next(stream), 20 * options.steps)
-    print(f"| input pipeline | | {speed:.0f} |", flush=True)
-    for name, model in models.items():
-        config = TrainingConfig(model=name)
-        if name == "uhnet":
-            model = build_unet(unet, manifest.mean, manifest.std, hdc)
-        compile_model(model, config)
-        data = itertools.cycle(examples(config, manifest, options.records, "train", 0).take(4))
-        train = chunks_a_second(lambda: model.train_on_batch(*next(data)), options.steps)
-        print(
-            f"| train {name} ({options.preset}) | {model.count_params():,} | {train:.1f} |",
-            flush=True,
-        )
-    print(f"\nkeras {keras.__version__}, batch {BATCH}")
 
 
 if __name__ == "__main__":

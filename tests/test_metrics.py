@@ -137,6 +137,33 @@ def test_bss_eval_of_a_stem_that_is_silent_throughout(silent, stem):
     assert all(math.isnan(value) for value in scores.values())
 
 
+def test_bss_eval_sources_forgives_a_filter_and_not_noise():
+    references = stems(2)
+    delayed = np.roll(references, 20, axis=1)
+    assert metrics.bss_eval_sources(references, delayed)["SDR"] > 25.0
+    assert metrics.bss_eval(references, delayed, RATE)["SDR"] < 5.0
+    noisy = disturbed(references, (12.0, 12.0))
+    assert metrics.bss_eval_sources(references, noisy)["SDR"] == pytest.approx(12.0, abs=0.5)
+
+
+def test_bss_eval_sources_tells_interference_and_keeps_the_order():
+    references = stems(2)
+    scores = metrics.bss_eval_sources(references, references + 0.1 * references[::-1])
+    ratio = 10 * np.log10(np.mean(references[0] ** 2) / np.mean((0.1 * references[1]) ** 2))
+    assert scores["SIR"] == pytest.approx(ratio, abs=0.5)
+    assert scores["SAR"] > scores["SIR"] + 20.0
+    assert metrics.bss_eval_sources(references, references[::-1])["SDR"] < 0.0
+
+
+@pytest.mark.parametrize("stem", (0, 1))
+def test_bss_eval_sources_of_silence(stem):
+    references, estimates = stems(2), stems(2, seed=1)
+    estimates[stem] = 0.0
+    scores = metrics.bss_eval_sources(references, estimates)
+    assert list(scores) == ["SDR", "SIR", "SAR"]
+    assert all(math.isnan(value) for value in scores.values())
+
+
 def test_mask_psnr():
     target = np.zeros((4, 5))
     assert metrics.mask_psnr(target, np.full((4, 5), 0.1)) == pytest.approx(20.0)

@@ -35,34 +35,62 @@ def read_mir1k(root):
         UserError: the folder does not look like MIR-1K.
     """
     root = _folder(root)
-    songs = {}
-    for path in _audio_files(root / "Wavfile"):
-        match = re.fullmatch(r"(\w+?)_(\d+)_(\d+)", path.stem)
-        if match is None:
-            raise UserError(f"{path} is not named <singer>_<song>_<clip>, as MIR-1K's files are")
-        singer, number, _ = match.groups()
-        songs.setdefault((singer, f"{singer}_{number}"), []).append(path)
-    if not songs:
-        raise UserError(f"{root} holds no MIR-1K clips (Wavfile/<singer>_<song>_<clip>.wav)")
+    clips = _mir1k_clips(root)
     listed = root / "splits.json"
     if listed.exists():
         split_of = _listed_splits(listed)
-        if not set(split_of) & {name for _, name in songs}:
+        if not set(split_of) & set(clips):
             raise UserError(f"{listed} names none of the songs in {root / 'Wavfile'}")
     else:
-        dealt = assign_splits([singer for singer, _ in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
-        split_of = {name: dealt[singer] for singer, name in songs}
+        dealt = assign_splits([_singer(name) for name in clips], VALID_TEST_FRACTIONS, SPLIT_SEED)
+        split_of = {name: dealt[_singer(name)] for name in clips}
+    return mir1k_songs(root, split_of)
+
+
+def mir1k_songs(root, split_of=None):
+    """The songs of MIR-1K in given splits, whatever its splits.json says.
+
+    Args:
+        root: folder that holds `Wavfile`.
+        split_of: dict from a song ("<singer>_<song>") to its split; songs that
+            are not in it are left out. None: all songs, for testing.
+
+    Returns:
+        list of `Song`, the clips of a song joined.
+
+    Raises:
+        UserError: the folder does not look like MIR-1K.
+    """
+    clips = _mir1k_clips(_folder(root))
+    split_of = dict.fromkeys(clips, "test") if split_of is None else split_of
     return [
         Song(
             name=name,
             dataset="MIR-1K",
-            singer=singer,
+            singer=_singer(name),
             split=split_of[name],
             clips=tuple(Clip((Source(p, channel=1),), (Source(p, channel=0),)) for p in paths),
         )
-        for (singer, name), paths in sorted(songs.items())
+        for name, paths in sorted(clips.items())
         if name in split_of
     ]
+
+
+def _mir1k_clips(root):
+    """{"<singer>_<song>": paths of its clips}."""
+    clips = {}
+    for path in _audio_files(root / "Wavfile"):
+        match = re.fullmatch(r"(\w+?_\d+)_\d+", path.stem)
+        if match is None:
+            raise UserError(f"{path} is not named <singer>_<song>_<clip>, as MIR-1K's files are")
+        clips.setdefault(match.group(1), []).append(path)
+    if not clips:
+        raise UserError(f"{root} holds no MIR-1K clips (Wavfile/<singer>_<song>_<clip>.wav)")
+    return clips
+
+
+def _singer(name):
+    return name.rsplit("_", 1)[0]
 
 
 def _listed_splits(path):

@@ -1,0 +1,220 @@
+"""Training and inference of the four networks' twins in PyTorch.
+
+    python benchmarks/speed_pytorch.py [--preset compact]
+
+Needs PyTorch (the extra `benchmark`). Same layers, shapes, losses, optimizer
+and batch as vocaltrack's networks, on random chunks; convolutions in the
+channels-last layout, which is the faster one on CPUs.
+"""
+
+import argparse
+import contextlib
+import itertools
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from vocaltrack.config import PRESETS, preset
+
+BATCH, FRAMES, MELS = 32, 128, 128
+
+
+class Clustering(nn.Module):
+    """The Bi-GRU with its embeddings and, for hdc, the mask head."""
+
+    def __init__(self, config, mask_head):
+        super().__init__()
+        self.gru = nn.GRU(
+            MELS,
+            config.units,
+            config.layers,
+            batch_first=True,
+            bidirectional=True,
+            dropout=config.dropout,
+        )
+        self.projection = nn.Linear(2 * config.units, MELS * config.embedding_size)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = nn.Linear(MELS * config.embedding_size, 2 * MELS) if mask_head else None
+        self.size = config.embedding_size
+
+    def forward(self, log_mel):
+        x = self.projection(self.gru(log_mel)[0])
+        vectors = torch.tanh(x).unflatten(-1, (MELS, self.size))
+        vectors = functional.normalize(vectors.float(), dim=-1)
+        if self.head is None:
+            return vectors, None
+        return vectors, self.head(self.dropout(x)).unflatten(-1, (MELS, 2)).softmax(-1)
+
+
+class StridedUnet(nn.Module):
+    """The compact U-net: 5x5 convolutions that pool by their stride."""
+
+    def __init__(self, config, channels=1):
+        super().__init__()
+        f = config.filters
+        sizes = (f, 2 * f, 4 * f, 8 * f, 8 * f)
+        self.down = nn.ModuleList(
+            _down(i, o, 5, 1 + (n > 0), nn.LeakyReLU(0.2))
+            for n, (i, o) in enumerate(zip((channels, *sizes), sizes))
+        )
+        self.up = nn.ModuleList(
+            nn.Sequential(
+                nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1, bias=False),
+                nn.BatchNorm2d(o),
+                nn.ReLU(),
+                nn.Dropout(config.dropout if n < 2 else 0.0),
+            )
+            for n, (i, o) in enumerate(((8 * f, 8 * f), (16 * f, 4 * f), (8 * f, 2 * f), (4 * f, f)))
+        )
+        self.logits = nn.Conv2d(2 * f, 1, 5, padding=2)
+
+    def forward(self, x):
+        skips = []
+        for layer in self.down:
+            x = layer(x)
+            skips.append(x)
+        skips.pop()
+        for layer in self.up:
+            x = torch.cat([skips.pop(), layer(x)], 1)
+        return self.logits(x)
+
+
+class DoubleUnet(nn.Module):
+    """The paper's U-net: two 3x3 convolutions a level, max pooling."""
+
+    def __init__(self, config, channels=1):
+        super().__init__()
+        f = config.filters
+        sizes = (f, 2 * f, 4 * f, 8 * f, 8 * f)
+        self.down = nn.ModuleList(_double(i, o) for i, o in zip((channels, *sizes), sizes))
+        below, beside, out = (8 * f, 4 * f, 2 * f, f), (8 * f, 4 * f, 2 * f, f), (4 * f, 2 * f, f, f)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, b, 2, 2) for b in below)
+        self.join = nn.ModuleList(_double(a + b, o) for a, b, o in zip(below, beside, out))
+        self.dropout = nn.Dropout(config.dropout)
+        self.logits = nn.Conv2d(f, 1, 1)
+
+    def forward(self, x):
+        skips = []
+        for level, layer in enumerate(self.down):
+            x = functional.max_pool2d(x, 2) if level else x
+            x = layer(self.dropout(x) if level >= 3 else x)
+            skips.append(x)
+        skips.pop()
+        for up, join in zip(self.up, self.join):
+            x = join(torch.cat([skips.pop(), up(x)], 1))
+        return self.logits(x)
+
+
+class Uhnet(nn.Module):
+    """A U-net over the log-mel and the masks of a frozen hdc."""
+
+    def __init__(self, clustering, unet):
+        super().__init__()
+        self.clustering, self.unet = clustering.requires_grad_(False), unet
+
+    def forward(self, x):
+        with torch.no_grad():
+            masks = self.clustering.eval()(x[:, 0])[1].permute(0, 3, 1, 2)
+        return self.unet(torch.cat([x, masks.to(x.dtype)], 1))
+
+
+def _down(inputs, outputs, size, stride, activation):
+    convolution = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), activation)
+
+
+def _double(inputs, outputs):
+    return nn.Sequential(
+        _down(inputs, outputs, 3, 1, nn.ReLU()), _down(outputs, outputs, 3, 1, nn.ReLU())
+    )
+
+
+def build(name, configs):
+    """The twin of one of the four networks."""
+    clustering, unet = configs
+    if name in ("dc", "hdc"):
+        return Clustering(clustering, name == "hdc")
+    kind = {"strided": StridedUnet, "double": DoubleUnet}[unet.style]
+    if name == "unet":
+        return kind(unet).to(memory_format=torch.channels_last)
+    return Uhnet(build("hdc", configs), kind(unet, 3).to(memory_format=torch.channels_last))
+
+
+def loss_of(name, model, log_mel, share, weight):
+    """The training loss of a network on a batch [batch, frames, mels]."""
+    if name in ("unet", "uhnet"):
+        image = log_mel[:, None].to(memory_format=torch.channels_last)
+        logits = model(image)[:, 0].float()
+        return functional.binary_cross_entropy_with_logits(logits, share, weight)
+    vectors, masks = model(log_mel)
+    loss = clustering_loss(vectors.flatten(1, 2), (share > 0.5).flatten(1))
+    if masks is None:
+        return loss
+    vocals = masks[..., 0].float().clamp(1e-7, 1 - 1e-7)
+    return 0.5 * loss + 0.5 * functional.binary_cross_entropy(vocals, share, weight)
+
+
+def clustering_loss(vectors, vocals):
+    labels = torch.stack([vocals, ~vocals], -1).float()
+    scale = vectors.shape[1] ** -0.5
+    vectors, labels = vectors * scale, labels * scale
+    grams = ((vectors, vectors, 1.0), (labels, labels, 1.0), (vectors, labels, -2.0))
+    return sum(w * (a.mT @ b).square().sum((1, 2)) for a, b, w in grams).mean()
+
+
+def measure(name, configs, precision, steps):
+    """A row of the table."""
+    model = build(name, configs)
+    optimizer = torch.optim.RMSprop([p for p in model.parameters() if p.requires_grad])
+    log_mel = torch.randn(BATCH, FRAMES, MELS)
+    share, weight = torch.rand(BATCH, FRAMES, MELS), torch.rand(BATCH, FRAMES, MELS)
+
+    def lowered():
+        wanted = precision == "mixed_bfloat16"
+        return torch.autocast("cpu", torch.bfloat16) if wanted else contextlib.nullcontext()
+
+    def train():
+        optimizer.zero_grad()
+        with lowered():
+            loss = loss_of(name, model, log_mel, share, weight)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+
+    def infer():
+        with torch.no_grad(), lowered():
+            model(log_mel if name in ("dc", "hdc") else log_mel[:, None])
+
+    trained = chunks_a_second(train, steps)
+    model.eval()
+    statistics = [b for b in model.buffers() if b.dim()]
+    size = sum(p.numel() for p in (*model.parameters(), *statistics))
+    infers = chunks_a_second(infer, steps)
+    return f"| {name} | {size:,} | {precision} | {trained:.1f} | {infers:.1f} |"
+
+
+def chunks_a_second(step, steps):
+    """Speed of `step`, called once to warm up and then `steps` times."""
+    step()
+    start = time.perf_counter()
+    for _ in range(steps):
+        step()
+    return steps * BATCH / (time.perf_counter() - start)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="compact")
+    parser.add_argument("--steps", type=int, default=10)
+    options = parser.parse_args()
+    print("\n| PyTorch twin | parameters | precision | training | inference |\n|---|---|---|---|---|")
+    names = ("dc", "hdc", "unet", "uhnet")
+    for name, precision in itertools.product(names, ("float32", "mixed_bfloat16")):
+        print(measure(name, preset(options.preset), precision, options.steps), flush=True)
+    print(f"\ntorch {torch.__version__}, {torch.get_num_threads()} threads")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Draw the losses of the protocol's trainings over each other (the paper's
+Fig. 6 and Fig. 8).
+
+    python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
+"""
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+
+PANELS = {
+    "Mask loss (BCE) on the validation songs": (
+        ("unet-0", "val_loss", "C0-"),
+        ("unet-1", "val_loss", "C0--"),
+        ("uhnet-0", "val_loss", "C1-"),
+        ("uhnet-1", "val_loss", "C1--"),
+    ),
+    "Clustering loss on the validation songs": (
+        ("dc", "val_loss", "C2-"),
+        ("hdc", "val_embeddings_loss", "C3-"),
+    ),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", type=Path, help="folder of the runs")
+    parser.add_argument("picture", help="PNG to write")
+    options = parser.parse_args()
+    figure, panels = pyplot.subplots(1, len(PANELS), figsize=(11, 4), layout="constrained")
+    for axes, (title, curves) in zip(panels, PANELS.items()):
+        for run, column, style in curves:
+            axes.plot(*curve(options.runs / run, column), style, label=run)
+        axes.set(title=title, xlabel="steps of 32 chunks")
+        axes.legend()
+        axes.grid(alpha=0.3)
+    figure.savefig(options.picture, dpi=100)
+
+
+def curve(run, column):
+    """(steps, values) of a column of a run's log."""
+    description = json.loads((run / "run.json").read_text())
+    with open(run / "log.csv", newline="") as file:
+        values = [float(row[column]) for row in csv.DictReader(file)]
+    steps = description["training"]["steps_per_epoch"]
+    return [steps * (number + 1) for number in range(len(values))], values
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Records of the training songs of the protocol of Huang et al. (2014).
+
+    python recipes/mir1k/prepare.py DATA/MIR-1K -o records/mir1k
+"""
+
+import argparse
+
+from protocol import training_songs
+
+from vocaltrack.prepare import prepare
+
+CHUNKS = {"train": 48000, "valid": 1024}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", help="folder of MIR-1K")
+    parser.add_argument("-o", "--output", required=True, help="folder of the records")
+    options = parser.parse_args()
+    prepare(training_songs(options.root), options.output, CHUNKS)
+
+
+if __name__ == "__main__":
+    main()

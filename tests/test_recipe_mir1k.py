@@ -1,0 +1,98 @@
+"""The protocol of Huang et al. on MIR-1K: whose clips train and test, and how
+the scores are averaged."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.paths import DATA, REPOSITORY, needs_data
+from vocaltrack.songs import check_splits
+
+RATE = 16000
+SONGS = {"abjones_1": 2, "abjones_5": 2, "amy_3": 1, "amy_9": 3, "bug_1": 2, "yifen_2": 1}
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    """The recipe's modules, as its scripts import them."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
+    import protocol
+    import score
+
+    return protocol, score
+
+
+@pytest.fixture
+def mir1k(tmp_path):
+    """A made-up MIR-1K whose splits.json would deal the songs otherwise."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "Wavfile").mkdir()
+    for song, clips in SONGS.items():
+        for clip in range(1, clips + 1):
+            voice, music = rng.normal(0, 0.05, (2, RATE * clip))
+            music = np.cumsum(music) / np.sqrt(len(music))  # deep, and far louder
+            audio = np.stack([0.5 * music / np.abs(music).max(), voice], axis=1)
+            soundfile.write(tmp_path / "Wavfile" / f"{song}_{clip:02d}.wav", audio, RATE)
+    (tmp_path / "splits.json").write_text('{"train": ["bug_1"], "valid": ["amy_3"]}')
+    return tmp_path
+
+
+def test_two_singers_train_and_two_of_their_songs_validate(recipe, mir1k):
+    songs = recipe[0].training_songs(mir1k)
+    assert {song.name: song.split for song in songs} == {
+        "abjones_1": "train",
+        "abjones_5": "valid",
+        "amy_3": "train",
+        "amy_9": "valid",
+    }
+    check_splits(songs)  # which prepare does too
+
+
+def test_every_clip_of_the_other_singers_is_tested(recipe, mir1k):
+    clips = recipe[0].test_clips(mir1k)
+    assert [name for name, _ in clips] == ["bug_1_01", "bug_1_02", "yifen_2_01"]
+    assert [len(song.load("vocals", RATE)) for _, song in clips] == [RATE, 2 * RATE, RATE]
+
+
+@needs_data
+def test_the_clips_of_the_real_data(recipe):
+    songs = recipe[0].training_songs(DATA / "MIR-1K")
+    assert sum(len(song.clips) for song in songs) == 175  # as in the paper of 2014
+    tested = {song.name for _, song in recipe[0].test_clips(DATA / "MIR-1K")}
+    assert {"Ani_2", "annar_4", "yifen_2", "leon_5"} <= tested
+    assert not tested & {song.name for song in songs}
+
+
+def test_voice_and_accompaniment_are_mixed_at_equal_energy(recipe, mir1k):
+    protocol, score = recipe
+    report = score.score(protocol.test_clips(mir1k), {}, workers=1)
+    for clip in report["clips"].values():
+        # 512 taps of BSS Eval explain little more than nothing of white noise.
+        assert clip["scores"]["mixture"]["SDR"] == pytest.approx(0.0, abs=0.4)
+    summary = report["summary"]
+    assert summary["mixture"]["all"]["GNSDR"] == 0.0
+    assert summary["oracle"]["all"]["GNSDR"] > 3.0
+    assert summary["oracle"]["all"]["PSNR"] == 120.0
+    assert summary["oracle"]["all"]["accuracy"] == 1.0
+
+
+def test_averages_weigh_clips_by_their_length_and_leave_out_shared_backings(recipe):
+    def clip(song, seconds, *sdrs):
+        scores = {
+            system: dict(SDR=sdr, SIR=2 * sdr, SAR=1.0, PSNR=3.0, accuracy=0.5)
+            for system, sdr in zip(("mixture", "unet", "dc"), sdrs)
+        }
+        return {"song": song, "seconds": seconds, "scores": scores}
+
+    nan = float("nan")
+    clips = {
+        "a": clip("bug_1", 1.0, 0.0, 10.0, 4.0),
+        "b": clip("bug_1", 3.0, -1.0, 5.0, nan),
+        "c": clip("yifen_2", 4.0, 1.0, 21.0, 2.0),
+    }
+    summary = recipe[1].summary(clips)
+    assert summary["unet"]["own backing"]["GNSDR"] == pytest.approx((10 + 3 * 6) / 4)
+    assert summary["unet"]["own backing"]["GSIR"] == pytest.approx((20 + 3 * 10) / 4)
+    assert summary["unet"]["all"]["GNSDR"] == pytest.approx((10 + 3 * 6 + 4 * 20) / 8)
+    assert summary["dc"]["all"]["GNSDR"] == pytest.approx((4 + 4 * 1) / 5)
+    assert (summary["dc"]["all"]["silent"], summary["unet"]["all"]["silent"]) == (1, 0)
