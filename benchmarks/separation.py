@@ -1,10 +1,10 @@
 """Speed and memory of the whole separate command on made-up songs.
 
-    python benchmarks/separation.py [--model unet] [--seconds 240]
+    python benchmarks/separation.py [--model unet] [--seconds 240] [--runs 5]
 
 Runs `separate.py` on 44.1 kHz stereo noise with both stems written, and says
-how long it took, less what `import tensorflow` takes in a fresh interpreter,
-and the most memory it held.
+how long it took, less what `import tensorflow` takes in a fresh interpreter
+just before, and the most memory it held: median of the runs (slowest).
 """
 
 import argparse
@@ -26,6 +26,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", action="append")
     parser.add_argument("--seconds", type=int, action="append")
+    parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
     print("| model | audio | TensorFlow | the rest | times real time | peak memory |")
     print("|---|---|---|---|---|---|")
@@ -34,7 +35,8 @@ def main():
             song = Path(folder) / f"{seconds}.wav"
             make_song(song, seconds)
             for model in options.model or ["unet", "uhnet"]:
-                print(measure(model, song, seconds, Path(folder)), flush=True)
+                runs = [measure(model, song, Path(folder)) for _ in range(options.runs)]
+                print(row(model, seconds, runs), flush=True)
 
 
 def make_song(path, seconds):
@@ -44,7 +46,8 @@ def make_song(path, seconds):
             file.write(rng.normal(0, 0.1, (RATE, 2)))
 
 
-def measure(model, song, seconds, folder):
+def measure(model, song, folder):
+    """(seconds of TensorFlow's import, seconds of the rest, MiB) of one run."""
     command = [sys.executable, SCRIPT, "--model", model, song, folder / "vocals.wav"]
     command += ["--accompaniment", folder / "accompaniment.wav", "--quiet"]
     loading = import_seconds()
@@ -54,10 +57,15 @@ def measure(model, song, seconds, folder):
     took = time.perf_counter() - start
     if status:
         raise SystemExit("separate.py failed")
-    rest = took - loading
+    return loading, took - loading, usage.ru_maxrss / 1024
+
+
+def row(model, seconds, runs):
+    loading, rest, memory = np.median(runs, axis=0)
+    _, slowest, most = np.max(runs, axis=0)
     return (
-        f"| {model} | {seconds} s | {loading:.1f} s | {rest:.1f} s | {seconds / rest:.0f} "
-        f"| {usage.ru_maxrss / 1024:.0f} MiB |"
+        f"| {model} | {seconds} s | {loading:.1f} s | {rest:.1f} s ({slowest:.1f} s) "
+        f"| {seconds / rest:.0f} ({seconds / slowest:.0f}) | {memory:.0f} MiB ({most:.0f}) |"
     )
 
 

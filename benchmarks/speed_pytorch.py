@@ -66,7 +66,9 @@ class StridedUnet(nn.Module):
                 nn.ReLU(),
                 nn.Dropout(config.dropout if n < 2 else 0.0),
             )
-            for n, (i, o) in enumerate(((8 * f, 8 * f), (16 * f, 4 * f), (8 * f, 2 * f), (4 * f, f)))
+            for n, (i, o) in enumerate(
+                ((8 * f, 8 * f), (16 * f, 4 * f), (8 * f, 2 * f), (4 * f, f))
+            )
         )
         self.logits = nn.Conv2d(2 * f, 1, 5, padding=2)
 
@@ -89,7 +91,11 @@ class DoubleUnet(nn.Module):
         f = config.filters
         sizes = (f, 2 * f, 4 * f, 8 * f, 8 * f)
         self.down = nn.ModuleList(_double(i, o) for i, o in zip((channels, *sizes), sizes))
-        below, beside, out = (8 * f, 4 * f, 2 * f, f), (8 * f, 4 * f, 2 * f, f), (4 * f, 2 * f, f, f)
+        below, beside, out = (
+            (8 * f, 4 * f, 2 * f, f),
+            (8 * f, 4 * f, 2 * f, f),
+            (4 * f, 2 * f, f, f),
+        )
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, b, 2, 2) for b in below)
         self.join = nn.ModuleList(_double(a + b, o) for a, b, o in zip(below, beside, out))
         self.dropout = nn.Dropout(config.dropout)
@@ -209,7 +215,9 @@ def main():
     parser.add_argument("--preset", choices=tuple(PRESETS), default="compact")
     parser.add_argument("--steps", type=int, default=10)
     options = parser.parse_args()
-    print("\n| PyTorch twin | parameters | precision | training | inference |\n|---|---|---|---|---|")
+    print(
+        "\n| PyTorch twin | parameters | precision | training | inference |\n|---|---|---|---|---|"
+    )
     names = ("dc", "hdc", "unet", "uhnet")
     for name, precision in itertools.product(names, ("float32", "mixed_bfloat16")):
         print(measure(name, preset(options.preset), precision, options.steps), flush=True)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from vocaltrack.audio import BLOCK, open_audio, read_audio, resample
+from vocaltrack.audio import open_audio, read_audio, resample
+from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
 from vocaltrack.files import folders_for, replace_folder, write_atomically
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
-from vocaltrack.audio import BLOCK, open_audio, read_audio
+from vocaltrack.audio import open_audio, read_audio
+from vocaltrack.config import BLOCK
 
 RATE = 32000
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg on the PATH")

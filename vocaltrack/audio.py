@@ -11,9 +11,9 @@ import soundfile
 import soxr
 
 from vocaltrack import endings, ffmpeg
+from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 
-BLOCK = 1 << 17
 MP3_SUBTYPES = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 WIDE_SUBTYPES = ("PCM_32", "DOUBLE")  # hold more digits than float32
 SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")

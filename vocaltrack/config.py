@@ -10,6 +10,7 @@ import math
 
 from vocaltrack.errors import UserError
 
+BLOCK = 1 << 17  # samples of a file that are read at a time
 CHUNK_FRAMES = 128
 OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
 MOST_OVERLAP = 0.9

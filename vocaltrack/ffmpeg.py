@@ -8,9 +8,9 @@ import tempfile
 
 import numpy as np
 
+from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 
-BLOCK = 1 << 17
 HEADER = struct.Struct(">4sIIIII")
 
 

@@ -5,9 +5,9 @@ import dataclasses
 
 import numpy as np
 
-from vocaltrack.audio import BLOCK, LOUDEST, check_shape, open_audio
+from vocaltrack.audio import LOUDEST, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
-from vocaltrack.config import MOST_OVERLAP, OVERLAP
+from vocaltrack.config import BLOCK, MOST_OVERLAP, OVERLAP
 from vocaltrack.contract import find_model
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file

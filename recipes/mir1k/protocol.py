@@ -6,6 +6,7 @@ then cross from train to valid, songs do not.
 """
 
 import dataclasses
+
 from vocaltrack.datasets import mir1k_songs
 
 TRAIN_SINGERS = ("abjones", "amy")
@@ -49,4 +50,3 @@ def test_clips(root):
         if song.singer not in TRAIN_SINGERS
         for clip in song.clips
     ]
-
