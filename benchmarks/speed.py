@@ -46,10 +46,12 @@ def main():
         compile_model(model, config)
         data = list(examples(config, manifest, options.records, "train", 0).take(4))
         print(row(name, precision, model, itertools.cycle(data), options.steps), flush=True)
-    print(f"\nkeras {keras.__version__}, batches of {BATCH} chunks")
-    if importlib.util.find_spec("torch"):
-        command = [sys.executable, TWINS, "--preset", options.preset]
-        subprocess.run([*command, "--steps", str(options.steps)], check=True)
+    print(f"\nkeras {keras.__version__}, batches of {BATCH} chunks", flush=True)
+    if importlib.util.find_spec("torch") is None:
+        print("PyTorch is not installed; pip install -e '.[benchmark]' adds its twins")
+        return
+    command = [sys.executable, TWINS, "--preset", options.preset, "--steps", str(options.steps)]
+    subprocess.run(command, check=True)
 
 
 def build(name, configs, manifest):

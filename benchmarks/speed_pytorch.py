@@ -2,9 +2,10 @@
 
     python benchmarks/speed_pytorch.py [--preset compact]
 
-Needs PyTorch (the extra `benchmark`). Same layers, shapes, losses, optimizer
-and batch as vocaltrack's networks, on random chunks; convolutions in the
-channels-last layout, which is the faster one on CPUs.
+Needs PyTorch (the extra `benchmark`). Same layers, parameters, losses, optimizer
+and batch as vocaltrack's networks, on random chunks; run eagerly, as PyTorch
+mostly is, where Keras traces a graph; convolutions in the channels-last
+layout, which is the faster one on CPUs.
 """
 
 import argparse
@@ -40,12 +41,18 @@ class Clustering(nn.Module):
         self.size = config.embedding_size
 
     def forward(self, log_mel):
-        x = self.projection(self.gru(log_mel)[0])
+        x = self.projected(log_mel)
         vectors = torch.tanh(x).unflatten(-1, (MELS, self.size))
         vectors = functional.normalize(vectors.float(), dim=-1)
-        if self.head is None:
-            return vectors, None
-        return vectors, self.head(self.dropout(x)).unflatten(-1, (MELS, 2)).softmax(-1)
+        return vectors, None if self.head is None else self.masks(x)
+
+    def projected(self, log_mel):
+        # nn.GRU drops between its layers only, vocaltrack after the last too.
+        return self.projection(self.dropout(self.gru(log_mel)[0]))
+
+    def masks(self, projected):
+        head = self.head(self.dropout(projected))
+        return head.unflatten(-1, (MELS, 2)).float().softmax(-1)
 
 
 class StridedUnet(nn.Module):
@@ -122,7 +129,8 @@ class Uhnet(nn.Module):
 
     def forward(self, x):
         with torch.no_grad():
-            masks = self.clustering.eval()(x[:, 0])[1].permute(0, 3, 1, 2)
+            clustering = self.clustering.eval()
+            masks = clustering.masks(clustering.projected(x[:, 0])).permute(0, 3, 1, 2)
         return self.unet(torch.cat([x, masks.to(x.dtype)], 1))
 
 
@@ -148,18 +156,25 @@ def build(name, configs):
     return Uhnet(build("hdc", configs), kind(unet, 3).to(memory_format=torch.channels_last))
 
 
-def loss_of(name, model, log_mel, share, weight):
-    """The training loss of a network on a batch [batch, frames, mels]."""
+def predict(name, model, log_mel):
+    """What a network makes of a batch [batch, frames, mels]."""
+    if name in ("dc", "hdc"):
+        return model(log_mel)
+    image = log_mel[:, None].to(memory_format=torch.channels_last)
+    return torch.sigmoid(model(image)[:, 0].float())
+
+
+def loss_of(name, outputs, share, weight):
+    """The training loss of a network's outputs."""
     if name in ("unet", "uhnet"):
-        image = log_mel[:, None].to(memory_format=torch.channels_last)
-        logits = model(image)[:, 0].float()
-        return functional.binary_cross_entropy_with_logits(logits, share, weight)
-    vectors, masks = model(log_mel)
+        return functional.binary_cross_entropy(outputs, share, weight)
+    vectors, masks = outputs
     loss = clustering_loss(vectors.flatten(1, 2), (share > 0.5).flatten(1))
     if masks is None:
         return loss
-    vocals = masks[..., 0].float().clamp(1e-7, 1 - 1e-7)
-    return 0.5 * loss + 0.5 * functional.binary_cross_entropy(vocals, share, weight)
+    shares = torch.stack([share, 1.0 - share], -1)
+    mask_loss = functional.binary_cross_entropy(masks, shares, weight[..., None])
+    return 0.5 * loss + 0.5 * mask_loss
 
 
 def clustering_loss(vectors, vocals):
@@ -173,7 +188,8 @@ def clustering_loss(vectors, vocals):
 def measure(name, configs, precision, steps):
     """A row of the table."""
     model = build(name, configs)
-    optimizer = torch.optim.RMSprop([p for p in model.parameters() if p.requires_grad])
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.RMSprop(trained, lr=1e-3, alpha=0.9)
     log_mel = torch.randn(BATCH, FRAMES, MELS)
     share, weight = torch.rand(BATCH, FRAMES, MELS), torch.rand(BATCH, FRAMES, MELS)
 
@@ -184,21 +200,22 @@ def measure(name, configs, precision, steps):
     def train():
         optimizer.zero_grad()
         with lowered():
-            loss = loss_of(name, model, log_mel, share, weight)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            outputs = predict(name, model, log_mel)
+        loss_of(name, outputs, share, weight).backward()
+        for parameter in trained:  # each alone, as the clipnorm of Keras
+            nn.utils.clip_grad_norm_(parameter, 5.0)
         optimizer.step()
 
     def infer():
         with torch.no_grad(), lowered():
-            model(log_mel if name in ("dc", "hdc") else log_mel[:, None])
+            predict(name, model, log_mel)
 
-    trained = chunks_a_second(train, steps)
+    training = chunks_a_second(train, steps)
     model.eval()
     statistics = [b for b in model.buffers() if b.dim()]
     size = sum(p.numel() for p in (*model.parameters(), *statistics))
-    infers = chunks_a_second(infer, steps)
-    return f"| {name} | {size:,} | {precision} | {trained:.1f} | {infers:.1f} |"
+    inference = chunks_a_second(infer, steps)
+    return f"| {name} | {size:,} | {precision} | {training:.1f} | {inference:.1f} |"
 
 
 def chunks_a_second(step, steps):

@@ -1,11 +1,15 @@
 """The protocol of Huang et al. on MIR-1K: whose clips train and test, and how
 the scores are averaged."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import DATA, REPOSITORY, needs_data
+from tests.paths import DATA, REPOSITORY, SAVED_MODELS, needs_data
+from vocaltrack.errors import UserError
+from vocaltrack.files import write_json
 from vocaltrack.songs import check_splits
 
 RATE = 16000
@@ -69,7 +73,8 @@ def test_voice_and_accompaniment_are_mixed_at_equal_energy(recipe, mir1k):
     for clip in report["clips"].values():
         # 512 taps of BSS Eval explain little more than nothing of white noise.
         assert clip["scores"]["mixture"]["SDR"] == pytest.approx(0.0, abs=0.4)
-    summary = report["summary"]
+    summary = report["summary"]["systems"]
+    assert (report["summary"]["clips"], report["summary"]["seconds"]) == (3, 4.0)
     assert summary["mixture"]["all"]["GNSDR"] == 0.0
     assert summary["oracle"]["all"]["GNSDR"] > 3.0
     assert summary["oracle"]["all"]["PSNR"] == 120.0
@@ -90,9 +95,36 @@ def test_averages_weigh_clips_by_their_length_and_leave_out_shared_backings(reci
         "b": clip("bug_1", 3.0, -1.0, 5.0, nan),
         "c": clip("yifen_2", 4.0, 1.0, 21.0, 2.0),
     }
-    summary = recipe[1].summary(clips)
+    summary = recipe[1].summary(clips)["systems"]
     assert summary["unet"]["own backing"]["GNSDR"] == pytest.approx((10 + 3 * 6) / 4)
     assert summary["unet"]["own backing"]["GSIR"] == pytest.approx((20 + 3 * 10) / 4)
     assert summary["unet"]["all"]["GNSDR"] == pytest.approx((10 + 3 * 6 + 4 * 20) / 8)
     assert summary["dc"]["all"]["GNSDR"] == pytest.approx((4 + 4 * 1) / 5)
     assert (summary["dc"]["all"]["silent"], summary["unet"]["all"]["silent"]) == (1, 0)
+
+
+def test_a_silent_system_is_said_and_its_report_is_json(recipe, tmp_path):
+    score = recipe[1]
+    values = dict(SDR=float("nan"), SIR=float("nan"), SAR=float("nan"), PSNR=9.0, accuracy=0.8)
+    sung = dict(SDR=1.0, SIR=2.0, SAR=3.0, PSNR=1.0, accuracy=0.2)
+    clips = {"a": {"song": "x_1", "seconds": 60.0, "scores": {"mixture": sung, "dc": values}}}
+    write_json(tmp_path / "scores.json", {"clips": clips, "summary": score.summary(clips)})
+    report = json.loads((tmp_path / "scores.json").read_text())
+    assert report["clips"]["a"]["scores"]["dc"]["SDR"] is None
+    lines = score.table(report).splitlines()
+    assert "| dc | – | – | – | – | 9.00 | 0.800 |" in lines
+    assert "1 clips, 1 minutes." in lines
+    assert any(line.startswith("dc returned silence for 1 clips") for line in lines)
+
+
+def test_a_folder_named_as_a_shipped_model_is_that_folder(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hdc").mkdir()
+    with pytest.raises(UserError, match="^hdc"):  # which has no contract
+        recipe[1].load(["hdc:clusters"])
+
+
+@pytest.mark.parametrize("models", [["nowhere"], [str(SAVED_MODELS / "unet")] * 2])
+def test_bad_models_of_the_recipe_are_refused(recipe, models):
+    with pytest.raises(UserError):
+        recipe[1].load(models)

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import math
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from vocaltrack.config import FeatureConfig, preset
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import check_folder_writable, folders_for, write_atomically
+from vocaltrack.files import check_file_writable, folders_for, write_json
 from vocaltrack.quiet import compute_in_bfloat16, libraries_silenced, load_tensorflow
 
 
@@ -123,9 +122,7 @@ def evaluate(options):
     from vocaltrack.separator import Separator
 
     if options.json:
-        check_folder_writable(Path(options.json).parent)
-        if Path(options.json).is_dir():
-            raise UserError(f"{options.json} is a folder; give the file to write")
+        check_file_writable(options.json)
     songs = [song for song in _songs(options) if song.split == options.split]
     if not songs:
         raise UserError(f"the datasets have no songs in the split {options.split}")
@@ -138,8 +135,7 @@ def evaluate(options):
     report = evaluate(songs, separators)
     print(table(report))
     if options.json:
-        text = json.dumps(_finite(report), indent=1, ensure_ascii=False, allow_nan=False)
-        write_atomically(options.json, lambda p: Path(p).write_text(text, encoding="utf-8"))
+        write_json(options.json, report)
 
 
 def prepare(options):
@@ -193,15 +189,6 @@ def _train(options, network, **extra):
     clustering = getattr(options, "clustering", None)
     train(config, network, options.records, options.run, clustering, options.initial)
     print(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")
-
-
-def _finite(value):
-    """JSON has no NaN and no infinity: null in their place."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 def _songs(options):

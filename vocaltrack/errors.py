@@ -1,5 +1,8 @@
 """The one error a user can mend, told in one line."""
 
+import contextlib
+import sys
+
 
 class UserError(Exception):
     """Something the user gave is wrong; the message says what and what to do.
@@ -12,3 +15,13 @@ def one_line(error):
     """The message of any exception as a single printable line."""
     text = " ".join(str(error).split())
     return text or type(error).__name__
+
+
+@contextlib.contextmanager
+def exits_on_user_error():
+    """Turn an error that a user can mend into one line and exit code 2."""
+    try:
+        yield
+    except (UserError, OSError) as error:
+        print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
+        raise SystemExit(2) from error

@@ -46,7 +46,7 @@ def evaluate(songs, separators):
     Raises:
         UserError: no song has an accompaniment, or features differ.
     """
-    features = _common_features(separators)
+    features = common_features(separators)
     report = {"songs": {}, "instrumentals": {}, "left_out": []}
     for song in tqdm(songs, desc="evaluating", unit="song"):
         if "accompaniment" not in song.stems:
@@ -83,12 +83,8 @@ def score_song(vocals, accompaniment, separators, features):
         mask metrics compare mel masks; for the mixture, a mask of ones.
     """
     mixture = vocals + accompaniment
-    target = oracle_mask(vocals, accompaniment, features)
-    masks = {"mixture": np.ones_like(target), "oracle": target}
-    estimates = {"mixture": mixture, "oracle": oracle_vocals(mixture, target, features)}
-    for label, separator in separators.items():
-        separation = separator.separate(mixture, features.sample_rate)
-        estimates[label], masks[label] = separation.vocals, separation.mask
+    estimates, masks = separate_stems(vocals, accompaniment, separators, features)
+    target = masks["oracle"]
     before = si_sdr(vocals, mixture)
     scores = {}
     for label, estimate in estimates.items():
@@ -104,7 +100,37 @@ def score_song(vocals, accompaniment, separators, features):
     return scores
 
 
-def _common_features(separators):
+def separate_stems(vocals, accompaniment, separators, features):
+    """What the mixture, the oracle and each separator make of two stems' sum.
+
+    Args:
+        vocals, accompaniment: float32 [samples], the true stems.
+        separators: dict from a label to a `Separator`.
+        features: `FeatureConfig` of the separators.
+
+    Returns:
+        (estimates, masks): dicts from system to the estimated vocals
+        [samples], and to its mel mask [frames, n_mels].
+    """
+    mixture = vocals + accompaniment
+    target = oracle_mask(vocals, accompaniment, features)
+    masks = {"mixture": np.ones_like(target), "oracle": target}
+    estimates = {"mixture": mixture, "oracle": oracle_vocals(mixture, target, features)}
+    for label, separator in separators.items():
+        separation = separator.separate(mixture, features.sample_rate)
+        estimates[label], masks[label] = separation.vocals, separation.mask
+    return estimates, masks
+
+
+def common_features(separators):
+    """The `FeatureConfig` of all separators.
+
+    Args:
+        separators: dict from a label to a `Separator`, at least one.
+
+    Raises:
+        UserError: their features differ.
+    """
     first_label, first = next(iter(separators.items()))
     for label, separator in separators.items():
         first.features.check_same(separator.features, first_label, label)

@@ -1,6 +1,8 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import json
+import math
 import os
 import shutil
 import tempfile
@@ -9,6 +11,42 @@ from pathlib import Path
 from vocaltrack.errors import UserError, one_line
 
 PREFIX = ".vocaltrack-"
+
+
+def check_file_writable(path):
+    """Refuse a target that could not be written, before the work is done.
+
+    Args:
+        path: the file to write.
+
+    Raises:
+        UserError: it is a folder, or its folder is absent or read-only.
+    """
+    if Path(path).is_dir():
+        raise UserError(f"{path} is a folder; give the file to write")
+    check_folder_writable(Path(path).parent)
+
+
+def write_json(path, content):
+    """Write JSON, whole or not at all; null stands for what is no number.
+
+    Args:
+        path: the target.
+        content: dictionaries and lists of JSON's types.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, lambda p: Path(p).write_text(text + "\n", encoding="utf-8"))
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 @contextlib.contextmanager

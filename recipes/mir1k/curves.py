@@ -6,10 +6,12 @@ Fig. 6 and Fig. 8).
 
 import argparse
 import csv
-import json
 from pathlib import Path
 
 import matplotlib
+
+from vocaltrack.config import read_json
+from vocaltrack.errors import exits_on_user_error
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
@@ -45,7 +47,7 @@ def main():
 
 def curve(run, column):
     """(steps, values) of a column of a run's log."""
-    description = json.loads((run / "run.json").read_text())
+    description = read_json(run / "run.json", "the run")
     with open(run / "log.csv", newline="") as file:
         values = [float(row[column]) for row in csv.DictReader(file)]
     steps = description["training"]["steps_per_epoch"]
@@ -53,4 +55,5 @@ def curve(run, column):
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

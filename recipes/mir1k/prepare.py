@@ -7,6 +7,7 @@ import argparse
 
 from protocol import training_songs
 
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.prepare import prepare
 
 CHUNKS = {"train": 48000, "valid": 1024}
@@ -21,4 +22,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

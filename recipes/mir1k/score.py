@@ -10,19 +10,24 @@ their length (GNSDR, GSIR, GSAR).
 
 import argparse
 import importlib.metadata
-import json
 import multiprocessing
+from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from protocol import SHARED_BACKING, test_clips
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from vocaltrack.config import FeatureConfig
+from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.files import check_file_writable, write_json
 from vocaltrack.metrics import bss_eval_sources, mask_psnr, pixel_accuracy
 
-METRICS = ("GNSDR", "GSIR", "GSAR", "PSNR", "accuracy")
+SOURCE_METRICS = {"GNSDR": "SDR", "GSIR": "SIR", "GSAR": "SAR"}
+MASK_METRICS = ("PSNR", "accuracy")
+CLIPS_AHEAD = 8
 
 
 def main():
@@ -33,44 +38,71 @@ def main():
     )
     parser.add_argument("--json", help="write the scores of every clip here")
     options = parser.parse_args()
-    from vocaltrack.separator import Separator
-
-    separators = {}
-    for model in options.models:
-        folder, _, method = model.partition(":")
-        separators[Path(model).name] = Separator(folder, method or None)
-    report = score(test_clips(options.root), separators)
     if options.json:
-        Path(options.json).write_text(json.dumps(report, indent=1) + "\n")
+        check_file_writable(options.json)
+    report = score(test_clips(options.root), load(options.models))
+    if options.json:
+        write_json(options.json, report)
     print(table(report))
 
 
-def score(clips, separators, features=FeatureConfig(), workers=None):
+def load(models):
+    """Dict from the name of each model's folder to its `Separator`."""
+    from vocaltrack.separator import Separator
+
+    separators = {}
+    for model in models:
+        folder, _, method = model.partition(":")
+        label = Path(model).name
+        if label in separators:
+            raise UserError(f"two models are named {label}; rename the folder of one")
+        # A Path, since the mere names of the models stand for the shipped ones.
+        separators[label] = Separator(Path(folder), method or None)
+    return separators
+
+
+def score(clips, separators, workers=None):
     """Scores of each clip, and their averages.
 
     Args:
         clips: what `protocol.test_clips` returns.
         separators: dict from a label to a `Separator`.
-        features: `FeatureConfig` of the oracle mask.
         workers: processes that compute BSS Eval; None for one a core.
 
     Returns:
         JSON-ready dict: "clips" ({clip: {"song", "seconds", "scores"}}),
         "summary" (see `summary`) and "versions".
+
+    Raises:
+        UserError: the separators' features differ, or there are no clips.
     """
+    from vocaltrack.evaluation import common_features
+
+    if not clips:
+        raise UserError("no clips of a singer to test on; is it the whole MIR-1K?")
+    features = common_features(separators) if separators else FeatureConfig()
     context = multiprocessing.get_context("spawn")
-    report = {"clips": {}}
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        for name, song in tqdm(clips, desc="separating", unit="clip"):
+    report, waiting = {"clips": {}}, deque()
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=threadpool_limits, initargs=(1,)
+    ) as pool:
+        for name, song in tqdm(clips, desc="scoring", unit="clip"):
             stems, estimates, masks = separate_clip(song, separators, features)
-            entry = {"song": song.name, "seconds": len(stems[0]) / features.sample_rate}
-            entry["scores"] = {
-                label: pool.submit(score_voice, stems, estimate, masks["oracle"], masks[label])
-                for label, estimate in estimates.items()
+            scores = {
+                system: {
+                    "PSNR": mask_psnr(masks["oracle"], masks[system]),
+                    "accuracy": pixel_accuracy(masks["oracle"], masks[system]),
+                }
+                for system in estimates
             }
-            report["clips"][name] = entry
-        for entry in tqdm(report["clips"].values(), desc="BSS Eval", unit="clip"):
-            entry["scores"] = {label: job.result() for label, job in entry["scores"].items()}
+            seconds = len(stems[0]) / features.sample_rate
+            report["clips"][name] = {"song": song.name, "seconds": seconds, "scores": scores}
+            jobs = {s: pool.submit(score_voice, stems, e) for s, e in estimates.items()}
+            waiting.append((scores, jobs))
+            if len(waiting) > CLIPS_AHEAD:
+                _collect(*waiting.popleft())
+        for scores, jobs in waiting:
+            _collect(scores, jobs)
     report["summary"] = summary(report["clips"])
     report["versions"] = {
         name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")
@@ -78,37 +110,36 @@ def score(clips, separators, features=FeatureConfig(), workers=None):
     return report
 
 
+def _collect(scores, jobs):
+    for system, job in jobs.items():
+        values = {**job.result(), **scores[system]}
+        scores[system] = {metric: round(value, 3) for metric, value in values.items()}
+
+
 def separate_clip(song, separators, features):
     """One clip, mixed at equal energy and separated by each system.
 
     Returns:
-        (stems, estimates, masks): float32 [2, samples]; dicts from a system
-        to the estimated vocals [samples] and to its mel mask.
+        (stems, estimates, masks): float32 [2, samples], vocals and
+        accompaniment; dicts from a system to its vocals [samples] and mask.
     """
-    from vocaltrack.evaluation import oracle_mask, oracle_vocals
+    from vocaltrack.evaluation import separate_stems
 
     vocals, accompaniment = (
         song.load(stem, features.sample_rate) for stem in ("vocals", "accompaniment")
     )
-    accompaniment = accompaniment * np.sqrt(np.sum(vocals**2) / np.sum(accompaniment**2))
-    mixture = vocals + accompaniment
-    target = oracle_mask(vocals, accompaniment, features)
-    masks = {"mixture": np.ones_like(target), "oracle": target}
-    estimates = {"mixture": mixture, "oracle": oracle_vocals(mixture, target, features)}
-    for label, separator in separators.items():
-        separation = separator.separate(mixture, features.sample_rate)
-        estimates[label], masks[label] = separation.vocals, separation.mask
+    energies = np.sum(vocals**2), np.sum(accompaniment**2)
+    if not all(energies):
+        raise UserError(f"a stem of {song.clips[0].vocals[0].path} is silent")
+    accompaniment = accompaniment * np.sqrt(energies[0] / energies[1])
+    estimates, masks = separate_stems(vocals, accompaniment, separators, features)
     return np.stack([vocals, accompaniment]), estimates, masks
 
 
-def score_voice(stems, estimate, target, mask):
-    """BSS Eval v3 of an estimated voice, and PSNR and accuracy of its mask."""
-    mixture = stems.sum(axis=0)
-    # The mixture's own rest is silence, which BSS Eval refuses; it is its own rest then.
-    rest = mixture if np.array_equal(estimate, mixture) else mixture - estimate
-    scores = bss_eval_sources(stems, [estimate, rest])
-    scores |= {"PSNR": mask_psnr(target, mask), "accuracy": pixel_accuracy(target, mask)}
-    return {name: round(value, 3) for name, value in scores.items()}
+def score_voice(stems, estimate):
+    """BSS Eval v3 of an estimated voice."""
+    # Without permutations the voice's scores do not depend on the second estimate.
+    return bss_eval_sources(stems, [estimate, estimate])
 
 
 def summary(clips):
@@ -118,52 +149,77 @@ def summary(clips):
         clips: the "clips" of a report.
 
     Returns:
-        dict from system to "all" and "own backing" (without the songs of
-        `protocol.SHARED_BACKING`): each a dict from the names in `METRICS`
-        to a number, with "silent", the number of clips left out because the
-        system returned silence.
+        dict with "clips" and "seconds", and with "systems": dict from system
+        to "all" and "own backing" (without the songs of
+        `protocol.SHARED_BACKING`): each a dict from GNSDR, GSIR, GSAR, PSNR,
+        accuracy to a number, and "silent": how many clips, for which the
+        system returned silence, the first three leave out.
     """
     systems = next(iter(clips.values()))["scores"]
-    own = {name: clip for name, clip in clips.items() if clip["song"] not in SHARED_BACKING}
+    own = [clip for clip in clips.values() if clip["song"] not in SHARED_BACKING]
     return {
-        system: {"all": _averages(clips, system), "own backing": _averages(own, system)}
-        for system in systems
+        "clips": len(clips),
+        "seconds": sum(clip["seconds"] for clip in clips.values()),
+        "systems": {
+            system: {
+                "all": _averages(list(clips.values()), system),
+                "own backing": _averages(own, system),
+            }
+            for system in systems
+        },
     }
 
 
 def _averages(clips, system):
-    heard = [clip for clip in clips.values() if not np.isnan(clip["scores"][system]["SDR"])]
-    if not heard:
-        return {**dict.fromkeys(METRICS, float("nan")), "silent": len(clips)}
-    seconds = [clip["seconds"] for clip in heard]
+    heard = [clip for clip in clips if not np.isnan(clip["scores"][system]["SDR"])]
+    averages = {"silent": len(clips) - len(heard)}
+    for name, metric in SOURCE_METRICS.items():
+        values = [
+            clip["scores"][system][metric]
+            - (clip["scores"]["mixture"]["SDR"] if name == "GNSDR" else 0.0)
+            for clip in heard
+        ]
+        averages[name] = _weighted(values, heard)
+    for metric in MASK_METRICS:
+        averages[metric] = _weighted([clip["scores"][system][metric] for clip in clips], clips)
+    return averages
 
-    def average(metric, less=None):
-        values = [clip["scores"][system][metric] for clip in heard]
-        before = [clip["scores"][less][metric] if less else 0.0 for clip in heard]
-        return float(np.average(np.subtract(values, before), weights=seconds))
 
-    scores = {"GNSDR": average("SDR", less="mixture"), "GSIR": average("SIR")}
-    scores["GSAR"] = average("SAR")
-    scores |= {metric: average(metric) for metric in ("PSNR", "accuracy")}
-    return {**scores, "silent": len(clips) - len(heard)}
+def _weighted(values, clips):
+    if not clips:
+        return float("nan")
+    return float(np.average(values, weights=[clip["seconds"] for clip in clips]))
 
 
 def table(report):
-    """The summary as a Markdown table."""
+    """The summary as Markdown.
+
+    Args:
+        report: what `score` returns, or the same read from JSON.
+    """
     lines = [
         "| system | GNSDR | without shared backings | GSIR | GSAR | mask PSNR | accuracy |",
         "|---|---|---|---|---|---|---|",
     ]
-    for system, scores in report["summary"].items():
-        all_clips, own = scores["all"], scores["own backing"]
-        cells = [f"{all_clips['GNSDR']:.2f}", f"{own['GNSDR']:.2f}"]
-        cells += [f"{all_clips[metric]:.2f}" for metric in ("GSIR", "GSAR", "PSNR")]
-        silent = f" (silent: {all_clips['silent']} clips)" if all_clips["silent"] else ""
-        lines.append(
-            f"| {system}{silent} | " + " | ".join(cells) + f" | {all_clips['accuracy']:.3f} |"
-        )
+    total, notes = report["summary"], []
+    for system, scores in total["systems"].items():
+        everything, own = scores["all"], scores["own backing"]
+        values = [everything["GNSDR"], own["GNSDR"], everything["GSIR"], everything["GSAR"]]
+        cells = [_cell(value) for value in (*values, everything["PSNR"])]
+        lines.append(f"| {system} | {' | '.join(cells)} | {everything['accuracy']:.3f} |")
+        if everything["silent"]:
+            notes.append(
+                f"{system} returned silence for {everything['silent']} clips, which its GNSDR, "
+                "GSIR and GSAR leave out."
+            )
+    lines += ["", f"{total['clips']} clips, {total['seconds'] / 60:.0f} minutes.", *notes]
     return "\n".join(lines)
 
 
+def _cell(value):
+    return "–" if value is None or np.isnan(value) else f"{value:.2f}"
+
+
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Train and score under the protocol of Huang et al. (2014): about two hours on
-# two CPU cores.
+# Train and score under the protocol of Huang et al. (2014): about two and a
+# half hours on two CPU cores.
 #
 #     recipes/mir1k/train.sh DATA
 #
@@ -26,11 +26,11 @@ for seed in 0 1; do
         --clustering $runs/hdc
 done
 
+models=
 for run in dc hdc unet-0 unet-1 uhnet-0 uhnet-1; do
-    [ -e $runs/saved/$run ] || vocaltrack export $runs/$run $runs/saved/$run
+    vocaltrack export $runs/$run $runs/saved/$run
+    models="$models $runs/saved/$run"
 done
-cd $runs/saved
-python ../../../recipes/mir1k/score.py "$data/MIR-1K" dc hdc hdc:clusters unet-0 unet-1 uhnet-0 uhnet-1 \
-    --json ../../../recipes/mir1k/scores.json
-cd -
+python recipes/mir1k/score.py "$data/MIR-1K" $models $runs/saved/hdc:clusters \
+    --json recipes/mir1k/scores.json
 python recipes/mir1k/curves.py $runs recipes/mir1k/curves.png
