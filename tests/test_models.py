@@ -15,8 +15,8 @@ from vocaltrack.models import (
     build_unet,
     copy_weights,
     vocals_mask,
-    without_cudnn,
 )
+from vocaltrack.serving import fold_batch_norms, without_cudnn
 
 MEAN = np.linspace(-20.0, -50.0, 128)
 STD = np.linspace(10.0, 20.0, 128)
@@ -338,6 +338,24 @@ def test_without_cudnn_reaches_every_gru():
     for wrapper in wrappers:
         assert wrapper.forward_layer.use_cudnn is False
         assert wrapper.backward_layer.use_cudnn is False
+
+
+@pytest.mark.parametrize("hybrid", (False, True))
+@pytest.mark.parametrize("style", STYLES)
+def test_folded_batch_norms_are_the_same_function(style, hybrid):
+    model = unet(style, clustering() if hybrid else None)
+    before = np.asarray(vocals_mask(model, log_mel()))
+    folded = fold_batch_norms(model)
+    assert folded.name == model.name
+    assert not any(isinstance(x, layers.BatchNormalization) for x in folded.layers)
+    assert any(isinstance(x, layers.BatchNormalization) for x in model.layers)
+    assert np.abs(vocals_mask(folded, log_mel()) - before).max() < 0.01 * before.std()
+    np.testing.assert_array_equal(vocals_mask(model, log_mel()), before)
+
+
+def test_a_clustering_network_has_nothing_to_fold():
+    model = clustering()
+    assert fold_batch_norms(model) is model
 
 
 def blobs():

@@ -189,21 +189,3 @@ def copy_weights(source, target):
             mine.assign(value)
         copied.append(layer.name)
     return copied
-
-
-def without_cudnn(model):
-    """Make the GRUs of a network, nested ones too, trace portable operations.
-
-    Args:
-        model: a `keras.Model` of this module; changed in place.
-
-    Returns:
-        the model.
-    """
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            without_cudnn(layer)
-        elif isinstance(layer, layers.Bidirectional):
-            layer.forward_layer.use_cudnn = False
-            layer.backward_layer.use_cudnn = False
-    return model

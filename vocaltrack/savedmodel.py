@@ -24,7 +24,8 @@ from vocaltrack.errors import UserError, one_line
 from vocaltrack.features import inverse_stft, log_mel, stft
 from vocaltrack.files import replace_folder
 from vocaltrack.masks import apply_mask
-from vocaltrack.models import vocals_mask, without_cudnn
+from vocaltrack.models import vocals_mask
+from vocaltrack.serving import fold_batch_norms, without_cudnn
 
 
 def separate_waveform(waveform, predict, config):
@@ -55,7 +56,7 @@ class _Served(tf.Module):
 
     def __init__(self, model, config, contract_file):
         super().__init__()
-        self.model = without_cudnn(model)
+        self.model = model = fold_batch_norms(without_cudnn(model))
         self.contract = tf.saved_model.Asset(str(contract_file))
         chunk = tf.TensorSpec([None, config.chunk_frames, config.n_mels], tf.float32, "log_mel")
         waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
