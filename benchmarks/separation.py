@@ -41,7 +41,7 @@ def main():
 
 def make_song(path, seconds):
     rng = np.random.default_rng(0)
-    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16") as file:
+    with soundfile.SoundFile(path, "w", RATE, 2, "PCM_16", format="RF64") as file:
         for _ in range(seconds):
             file.write(rng.normal(0, 0.1, (RATE, 2)))
 

@@ -128,3 +128,9 @@ def test_a_folder_named_as_a_shipped_model_is_that_folder(recipe, tmp_path, monk
 def test_bad_models_of_the_recipe_are_refused(recipe, models):
     with pytest.raises(UserError):
         recipe[1].load(models)
+
+
+def test_the_table_of_the_readme_is_the_recipes(recipe):
+    report = json.loads((REPOSITORY / "recipes" / "mir1k" / "scores.json").read_text())
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert recipe[1].table(report).strip() in readme

@@ -1,5 +1,4 @@
-"""Draw the losses of the protocol's trainings over each other (the paper's
-Fig. 6 and Fig. 8).
+"""Draw the losses of the protocol's U-nets over each other (the paper's Fig. 8).
 
     python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
 """
@@ -16,18 +15,7 @@ from vocaltrack.errors import exits_on_user_error
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-PANELS = {
-    "Mask loss (BCE) on the validation songs": (
-        ("unet-0", "val_loss", "C0-"),
-        ("unet-1", "val_loss", "C0--"),
-        ("uhnet-0", "val_loss", "C1-"),
-        ("uhnet-1", "val_loss", "C1--"),
-    ),
-    "Clustering loss on the validation songs": (
-        ("dc", "val_loss", "C2-"),
-        ("hdc", "val_embeddings_loss", "C3-"),
-    ),
-}
+STYLES = {"unet-0": "C0-", "unet-1": "C0--", "uhnet-0": "C1-", "uhnet-1": "C1--"}
 
 
 def main():
@@ -35,13 +23,12 @@ def main():
     parser.add_argument("runs", type=Path, help="folder of the runs")
     parser.add_argument("picture", help="PNG to write")
     options = parser.parse_args()
-    figure, panels = pyplot.subplots(1, len(PANELS), figsize=(11, 4), layout="constrained")
-    for axes, (title, curves) in zip(panels, PANELS.items()):
-        for run, column, style in curves:
-            axes.plot(*curve(options.runs / run, column), style, label=run)
-        axes.set(title=title, xlabel="steps of 32 chunks")
-        axes.legend()
-        axes.grid(alpha=0.3)
+    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
+    for run, style in STYLES.items():
+        axes.plot(*curve(options.runs / run, "val_loss"), style, label=run)
+    axes.set(title="Mask loss (BCE) on the validation songs", xlabel="steps of 32 chunks")
+    axes.legend()
+    axes.grid(alpha=0.3)
     figure.savefig(options.picture, dpi=100)
 
 
