@@ -493,7 +493,15 @@ def test_a_signal_midway_leaves_nothing(tmp_path, number):
         for _ in range(30):
             file.write(noise)
     pattern = "{track}/{stem}.flac"
-    process = start(source, "-o", tmp_path / "out", "--filename", pattern)
+    process = start(
+        source,
+        "-o",
+        tmp_path / "out",
+        "--filename",
+        pattern,
+        # Whoever runs the tests in the background may have SIGINT ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         patience = time.monotonic() + 120
         while not any(p.stat().st_size for p in vocals.parent.glob(".vocaltrack-*")):
