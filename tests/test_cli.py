@@ -64,6 +64,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, number):
         (["--model", "unet", "{song}"], "one input and one output file"),
         (["--model", "unet", "{song}", "{dir}/a.wav", "{dir}/b.wav"], "any inputs and -o DIR"),
         (["--model", "unet", "{song}", "-o", "{dir}/o", "--accompaniment", "x"], "leave --acc"),
+        (["--model", "unet", "{song}", "{dir}/out.wav", "--stem", "accompaniment"], "with -o"),
+        (["--model", "unet", "{song}", "{dir}/out.wav", "--filename", "x.wav"], "with -o"),
         (["--model", "unet", "{song}", "-o", "{dir}/o", "--filename", "{{x}}"], "{{x}} is unknown"),
         (["--model", "unet", "{dir}", "-o", "{dir}"], "holds no audio files outside of"),
         (["--model", "unet", "{song}", "{dir}/o.wav", "--start", "1"], "before --start 1"),

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from vocaltrack.config import FeatureConfig, preset
+from vocaltrack.config import FILENAME, FeatureConfig, preset
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import check_file_writable, folders_for, write_json
 from vocaltrack.quiet import compute_in_bfloat16, libraries_silenced, load_tensorflow
@@ -65,6 +65,8 @@ def _jobs(options):
     if options.output is None:
         if len(options.files) != 2:
             raise UserError("give one input and one output file, or any inputs and -o DIR")
+        if options.stem or options.filename != FILENAME:
+            raise UserError("--stem and --filename go with -o DIR; leave them out")
         source, vocals = options.files
         targets = {"vocals": vocals, "accompaniment": options.accompaniment}
         return [Job(Path(source), {stem: path for stem, path in targets.items() if path})]

@@ -24,6 +24,7 @@ def load_tensorflow(cores=None, verbose=False):
     if cores is not None:
         import tensorflow as tf
 
+        cores = min(cores, os.cpu_count() or 1)  # thousands of threads never end
         tf.config.threading.set_intra_op_parallelism_threads(cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
 
