@@ -22,6 +22,7 @@ from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.endings import mp3_tells_length
 from vocaltrack.savedmodel import ServedModel
+from vocaltrack.writing import PADDED_SUBTYPES
 
 KINDS = sorted(set(soundfile.available_formats()) - {"RAW"})
 WRITTEN = [kind for kind in KINDS if kind != "SD2"]
@@ -165,7 +166,9 @@ def test_every_format_and_subtype_goes_in_and_comes_out(capfd, tmp_path, kind):
         audio, rate = soundfile.read(source, always_2d=True)
         total = 0.0
         for path in (vocals, rest):
-            assert soundfile.info(path).subtype == subtype
+            assert soundfile.info(path).subtype == (
+                "PCM_16" if subtype in PADDED_SUBTYPES else subtype
+            )
             stem, stem_rate = soundfile.read(path, always_2d=True)
             assert (stem.shape, stem_rate) == (audio.shape, rate), subtype
             total = total + stem
@@ -192,7 +195,7 @@ def test_every_lossy_input_has_a_default_in_every_usual_output(capfd, tmp_path, 
             continue
         assert separate(capfd, source, output)[::2] == (0, "")
         audio = soundfile.read(source)[0]
-        assert abs(len(soundfile.read(output)[0]) - len(audio)) <= 400  # GSM fills its blocks up
+        assert len(soundfile.read(output)[0]) == len(audio)
 
 
 def damaged(rng, data):

@@ -218,3 +218,9 @@ def test_names_that_are_no_utf8_are_written(tmp_path):
         pytest.skip("no such names in this file system")
     write(folder / os.fsdecode(b"\xfe.wav"), noise(10))
     assert os.listdir(os.fsencode(folder)) == [b"\xfe.wav"]
+
+
+@pytest.mark.parametrize("source", ["IMA_ADPCM", "MS_ADPCM", "GSM610"])
+def test_a_format_that_pads_its_end_is_not_taken_from_the_input(source):
+    assert writing.choose_subtype("out.wav", source=source) == "PCM_16"
+    assert writing.choose_subtype("out.wav", wanted=source) == source

@@ -18,6 +18,7 @@ INTEGER_BITS |= {"ALAC_16": 16, "ALAC_20": 20, "ALAC_24": 24, "ALAC_32": 32}
 INTEGER_BITS |= {"ULAW": 16, "ALAW": 16, "IMA_ADPCM": 16, "MS_ADPCM": 16}  # what they decode to
 BITS = INTEGER_BITS | {"FLOAT": 32, "DOUBLE": 64}
 WAV_BYTES = 4_000_000_000
+PADDED_SUBTYPES = ("IMA_ADPCM", "MS_ADPCM", "GSM610")  # fill up their last block, and get longer
 NOT_WRITTEN = ("RAW", "SD2")  # has no header; has it in a second file
 LIMITED = ("WAV", "WAVEX", "AIFF")  # formats whose headers have 32 bits for the size
 
@@ -68,7 +69,7 @@ def choose_subtype(path, wanted=None, source=None):
     if Path(path).suffix.lower() == ".opus":
         return "OPUS"
     # libsndfile says that a wav can hold mp3, and then does not write it.
-    possible = kind == "MP3" or source not in MP3_SUBTYPES
+    possible = kind == "MP3" or source not in (*MP3_SUBTYPES, *PADDED_SUBTYPES)
     if source and possible and soundfile.check_format(kind, source):
         return source
     return soundfile.default_subtype(kind)
