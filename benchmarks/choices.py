@@ -3,9 +3,10 @@
     python benchmarks/choices.py --mir1k DIR --stems DIR [--model uhnet]
 
 Prints, over the validation songs that have both stems (the minute of each in
-which the voice is loudest): what the overlap of chunks costs and gains; whether the phase should be
-refined; one mask for both channels of a stereo mixture or one each; and how
-well the highest bands' mask stands for what lies above the network's range.
+which the voice is loudest): what the overlap of chunks costs and gains;
+whether the phase should be refined; one mask for both channels of a stereo
+mixture or one each; and how well the highest bands' mask stands for what lies
+above the network's range.
 """
 
 import argparse

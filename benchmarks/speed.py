@@ -11,10 +11,10 @@ import importlib.util
 import itertools
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import keras
+from timing import BATCH, NETWORKS, PRECISIONS, chunks_a_second
 
 from vocaltrack.config import PRESETS, preset
 from vocaltrack.models import build_clustering, build_unet
@@ -22,8 +22,6 @@ from vocaltrack.pipeline import batches, mask_examples
 from vocaltrack.records import Manifest
 from vocaltrack.training import TrainingConfig, compile_model, examples
 
-BATCH = 32
-PRECISIONS = ("float32", "mixed_bfloat16")
 TWINS = Path(__file__).with_name("speed_pytorch.py")
 
 
@@ -39,7 +37,7 @@ def main():
     speed = chunks_a_second(lambda: next(stream), 20 * options.steps)
     print(f"input pipeline alone: {speed:.0f} chunks/s\n")
     print("| network | parameters | precision | training | inference |\n|---|---|---|---|---|")
-    for name, precision in itertools.product(("dc", "hdc", "unet", "uhnet"), PRECISIONS):
+    for name, precision in itertools.product(NETWORKS, PRECISIONS):
         keras.config.set_dtype_policy(precision)
         model = build(name, preset(options.preset), manifest)
         config = TrainingConfig(model=name, precision=precision)
@@ -68,15 +66,6 @@ def row(name, precision, model, data, steps):
     log_mel = next(data)[0]
     infer = chunks_a_second(lambda: model.predict_on_batch(log_mel), steps)
     return f"| {name} | {model.count_params():,} | {precision} | {train:.1f} | {infer:.1f} |"
-
-
-def chunks_a_second(step, steps):
-    """Speed of `step`, called once to warm up and then `steps` times."""
-    step()
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return steps * BATCH / (time.perf_counter() - start)
 
 
 if __name__ == "__main__":

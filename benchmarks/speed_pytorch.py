@@ -11,15 +11,15 @@ layout, which is the faster one on CPUs.
 import argparse
 import contextlib
 import itertools
-import time
 
 import torch
+from timing import BATCH, NETWORKS, PRECISIONS, chunks_a_second
 from torch import nn
 from torch.nn import functional
 
 from vocaltrack.config import PRESETS, preset
 
-BATCH, FRAMES, MELS = 32, 128, 128
+FRAMES, MELS = 128, 128
 
 
 class Clustering(nn.Module):
@@ -218,15 +218,6 @@ def measure(name, configs, precision, steps):
     return f"| {name} | {size:,} | {precision} | {training:.1f} | {inference:.1f} |"
 
 
-def chunks_a_second(step, steps):
-    """Speed of `step`, called once to warm up and then `steps` times."""
-    step()
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return steps * BATCH / (time.perf_counter() - start)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=tuple(PRESETS), default="compact")
@@ -235,8 +226,7 @@ def main():
     print(
         "\n| PyTorch twin | parameters | precision | training | inference |\n|---|---|---|---|---|"
     )
-    names = ("dc", "hdc", "unet", "uhnet")
-    for name, precision in itertools.product(names, ("float32", "mixed_bfloat16")):
+    for name, precision in itertools.product(NETWORKS, PRECISIONS):
         print(measure(name, preset(options.preset), precision, options.steps), flush=True)
     print(f"\ntorch {torch.__version__}, {torch.get_num_threads()} threads")
 

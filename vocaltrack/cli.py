@@ -9,7 +9,7 @@ import signal
 import sys
 
 from vocaltrack import __version__, options
-from vocaltrack.errors import UserError, one_line
+from vocaltrack.errors import UserError, tell
 
 
 def main(arguments=None):
@@ -32,7 +32,7 @@ def main(arguments=None):
     try:
         return getattr(commands, chosen.command.replace("-", "_"))(chosen) or 0
     except (UserError, OSError) as error:
-        print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
+        tell(error)
         return 2
     except KeyboardInterrupt:
         print("vocaltrack: interrupted", file=sys.stderr)

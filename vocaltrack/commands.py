@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from vocaltrack.config import FILENAME, FeatureConfig, preset
-from vocaltrack.errors import UserError, one_line
+from vocaltrack.errors import UserError, tell
 from vocaltrack.files import check_file_writable, folders_for, write_json
 from vocaltrack.quiet import compute_in_bfloat16, libraries_silenced, load_tensorflow
 
@@ -50,11 +50,11 @@ def _separate(options):
         except (UserError, OSError) as error:
             if len(jobs) == 1:
                 raise
-            failed.append(one_line(error))
+            failed.append(error)
     if failed:
         print(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated", file=sys.stderr)
-        for message in failed:
-            print(f"vocaltrack: error: {message}", file=sys.stderr)
+        for error in failed:
+            tell(error)
     return 1 if failed else 0
 
 

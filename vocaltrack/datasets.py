@@ -3,6 +3,7 @@
 Nothing is decoded here; a reader only looks at names.
 """
 
+import dataclasses
 import importlib.util
 import re
 from pathlib import Path
@@ -34,26 +35,27 @@ def read_mir1k(root):
     Raises:
         UserError: the folder does not look like MIR-1K.
     """
-    root = _folder(root)
-    clips = _mir1k_clips(root)
-    listed = root / "splits.json"
+    songs = mir1k_songs(root)
+    listed = Path(root) / "splits.json"
     if listed.exists():
         split_of = _listed_splits(listed)
-        if not set(split_of) & set(clips):
-            raise UserError(f"{listed} names none of the songs in {root / 'Wavfile'}")
+        if not set(split_of) & {song.name for song in songs}:
+            raise UserError(f"{listed} names none of the songs in {Path(root) / 'Wavfile'}")
     else:
-        dealt = assign_splits([_singer(name) for name in clips], VALID_TEST_FRACTIONS, SPLIT_SEED)
-        split_of = {name: dealt[_singer(name)] for name in clips}
-    return mir1k_songs(root, split_of)
+        dealt = assign_splits([song.singer for song in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
+        split_of = {song.name: dealt[song.singer] for song in songs}
+    return [
+        dataclasses.replace(song, split=split_of[song.name])
+        for song in songs
+        if song.name in split_of
+    ]
 
 
-def mir1k_songs(root, split_of=None):
-    """The songs of MIR-1K in given splits, whatever its splits.json says.
+def mir1k_songs(root):
+    """All songs of MIR-1K, in the split test, whatever its splits.json says.
 
     Args:
         root: folder that holds `Wavfile`.
-        split_of: dict from a song ("<singer>_<song>") to its split; songs that
-            are not in it are left out. None: all songs, for testing.
 
     Returns:
         list of `Song`, the clips of a song joined.
@@ -61,36 +63,21 @@ def mir1k_songs(root, split_of=None):
     Raises:
         UserError: the folder does not look like MIR-1K.
     """
-    clips = _mir1k_clips(_folder(root))
-    split_of = dict.fromkeys(clips, "test") if split_of is None else split_of
-    return [
-        Song(
-            name=name,
-            dataset="MIR-1K",
-            singer=_singer(name),
-            split=split_of[name],
-            clips=tuple(Clip((Source(p, channel=1),), (Source(p, channel=0),)) for p in paths),
-        )
-        for name, paths in sorted(clips.items())
-        if name in split_of
-    ]
-
-
-def _mir1k_clips(root):
-    """{"<singer>_<song>": paths of its clips}."""
+    root = _folder(root)
     clips = {}
     for path in _audio_files(root / "Wavfile"):
-        match = re.fullmatch(r"(\w+?_\d+)_\d+", path.stem)
+        match = re.fullmatch(r"(\w+?)_(\d+)_(\d+)", path.stem)
         if match is None:
             raise UserError(f"{path} is not named <singer>_<song>_<clip>, as MIR-1K's files are")
-        clips.setdefault(match.group(1), []).append(path)
+        singer, number, _ = match.groups()
+        clip = Clip((Source(path, channel=1),), (Source(path, channel=0),))
+        clips.setdefault((f"{singer}_{number}", singer), []).append(clip)
     if not clips:
         raise UserError(f"{root} holds no MIR-1K clips (Wavfile/<singer>_<song>_<clip>.wav)")
-    return clips
-
-
-def _singer(name):
-    return name.rsplit("_", 1)[0]
+    return [
+        Song(name, "MIR-1K", singer, "test", tuple(parts))
+        for (name, singer), parts in sorted(clips.items())
+    ]
 
 
 def _listed_splits(path):

@@ -17,11 +17,16 @@ def one_line(error):
     return text or type(error).__name__
 
 
+def tell(error):
+    """Print an error that a user can mend as one line on stderr."""
+    print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
+
+
 @contextlib.contextmanager
 def exits_on_user_error():
     """Turn an error that a user can mend into one line and exit code 2."""
     try:
         yield
     except (UserError, OSError) as error:
-        print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
+        tell(error)
         raise SystemExit(2) from error

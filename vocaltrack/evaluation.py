@@ -61,13 +61,16 @@ def evaluate(songs, separators):
     if not report["songs"] and not report["instrumentals"]:
         raise UserError("none of the songs has an accompaniment; nothing can be scored")
     report["summary"] = _summary(report)
-    report["versions"] = {
-        name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")
-    }
+    report["versions"] = versions()
     report["versions"]["metric"] = (
         "museval BSS Eval v4, 1 s frames, median over the frames in which the vocals sound"
     )
     return report
+
+
+def versions():
+    """Versions of the packages that scores depend on, by name."""
+    return {name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")}
 
 
 def score_song(vocals, accompaniment, separators, features):

@@ -1,6 +1,6 @@
 """Draw the losses of the protocol's U-nets over each other (the paper's Fig. 8).
 
-    python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
+python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
 """
 
 import argparse

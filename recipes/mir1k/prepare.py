@@ -1,6 +1,8 @@
 """Records of the training songs of the protocol of Huang et al. (2014).
 
-python recipes/mir1k/prepare.py DATA/MIR-1K -o records/mir1k
+    python recipes/mir1k/prepare.py DATA/MIR-1K -o records/mir1k
+
+Which songs those are stands in protocol.py.
 """
 
 import argparse

@@ -9,7 +9,6 @@ their length (GNSDR, GSIR, GSAR).
 """
 
 import argparse
-import importlib.metadata
 import multiprocessing
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
@@ -76,7 +75,7 @@ def score(clips, separators, workers=None):
     Raises:
         UserError: the separators' features differ, or there are no clips.
     """
-    from vocaltrack.evaluation import common_features
+    from vocaltrack.evaluation import common_features, versions
 
     if not clips:
         raise UserError("no clips of a singer to test on; is it the whole MIR-1K?")
@@ -104,9 +103,7 @@ def score(clips, separators, workers=None):
         for scores, jobs in waiting:
             _collect(scores, jobs)
     report["summary"] = summary(report["clips"])
-    report["versions"] = {
-        name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")
-    }
+    report["versions"] = versions()
     return report
 
 
