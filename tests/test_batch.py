@@ -63,7 +63,25 @@ def test_what_was_written_before_is_no_input(music):
     (music / "out" / "a").mkdir(parents=True)
     (music / "out" / "a" / "vocals.wav").touch()
     assert len(planned(["music"], "music/out")) == 4
-    refusal(lambda: plan_jobs(["music"], "music"), "music holds no audio files outside of music")
+    refusal(lambda: plan_jobs(["music"], "music"), "music is where the outputs go; give another")
+    (music / "album" / "other").mkdir()
+    inside = ["music/album/1.flac", "music/album/cd2/1.m4a"]
+    assert [job[0] for job in planned(["music/album"], "music")] == inside
+    for path in inside:
+        os.unlink(path)
+    refusal(
+        lambda: plan_jobs(["music/album"], "music/album/out"),
+        "music/album holds no audio files outside of music/album/out",
+    )
+
+
+def test_the_folder_for_the_outputs_is_no_file(music):
+    refusal(lambda: plan_jobs(["music"], "music/b.mp3"), "music/b.mp3 is a file; -o takes the")
+
+
+def test_links_that_lead_nowhere_are_not_passed_over(music):
+    os.symlink(music / "gone.wav", music / "z.wav")
+    assert ("music/z.wav", "out/z/vocals.wav") in planned(["music"], "out", stems=("vocals",))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +119,12 @@ def test_an_input_is_never_overwritten(music):
         ("{}/{stem}.wav", "{} is unknown"),
         ("{track.parent}/{stem}.wav", "{track.parent} is unknown"),
         ("{track}/{stem.wav", "--filename"),
-        ("{track!z}/{stem}.wav", "--filename"),
-        ("{track:d}/{stem}.wav", "--filename"),
-        ("{track:{x}}/{stem}.wav", "--filename"),
+        ("{track!z}/{stem}.wav", "{track!z} is unknown"),
+        ("{track!r}/{stem}.wav", "{track!r} is unknown"),
+        ("{track:d}/{stem}.wav", "{track:d} is unknown"),
+        ("{track:>3}/{stem}.wav", "{track:>3} is unknown"),
+        ("{track:{x}}/{stem}.wav", "{track:{x}} is unknown"),
+        ("{track}/{stem}.wav/", "names a folder"),
         ("{track}.wav", "needs {stem}"),
         ("../{track}/{stem}.wav", "outside of out"),
         ("/{track}/{stem}.wav", "outside of out"),

@@ -36,7 +36,8 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
 
     Args:
         inputs: paths of audio files, and of folders to search for them.
-        folder: where the outputs go; what lies there already is no input.
+        folder: where the outputs go; when it lies below a folder that is
+            searched, what is in it is no input.
         filename: pattern of the outputs' paths inside of `folder`: {track} is
             the input's name without its ending, with the folders below the
             one that was given; {stem} vocals or accompaniment; {ext} the
@@ -47,11 +48,14 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
         list of `Job`, without repetitions.
 
     Raises:
-        UserError: a folder holds no audio, the pattern is wrong, or two
-            outputs would be the same file or an input.
+        UserError: a folder holds no audio or is that of the outputs, the
+            pattern is wrong, or two outputs would be the same file or an
+            input.
     """
     _check_filename(filename, stems)
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; -o takes the folder for the outputs")
     jobs, writers = [], {}
     for source, track in _sources(inputs, folder):
         ext = source.suffix[1:] if writable_format(source) else "wav"
@@ -76,39 +80,49 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
 
 
 def _check_filename(filename, stems):
+    known = {"{track}", "{stem}", "{ext}"}
     try:
-        fields = {name for _, name, _, _ in string.Formatter().parse(filename) if name is not None}
-        if fields <= {"track", "stem", "ext"}:
-            filename.format(track="track", stem="stem", ext="ext")
-    except (ValueError, LookupError, AttributeError) as error:
+        fields = {
+            "{" + name + (f"!{how}" if how else "") + (f":{code}" if code else "") + "}"
+            for _, name, code, how in string.Formatter().parse(filename)
+            if name is not None
+        }
+    except ValueError as error:
         raise UserError(f"--filename {filename}: {error}") from error
-    odd = fields - {"track", "stem", "ext"}
-    if odd:
+    if fields - known:
         raise UserError(
-            f"--filename {filename}: {{{min(odd)}}} is unknown; use {{track}}, {{stem}}, {{ext}}"
+            f"--filename {filename}: {min(fields - known)} is unknown; use {{track}}, {{stem}}, "
+            "{ext}"
         )
-    if len(stems) > 1 and "stem" not in fields:
+    if filename.endswith(("/", os.sep)):
+        raise UserError(f"--filename {filename} names a folder; end it with a file's name")
+    if len(stems) > 1 and "{stem}" not in fields:
         raise UserError(f"--filename {filename} needs {{stem}}, or both stems would be one file")
 
 
 def _sources(inputs, folder):
-    """(file, track) of each input, those in folders in order of their names."""
+    """(file, track) of each input, those in folders in order of their names;
+    links that lead nowhere too, so that their loss is told."""
     endings = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
     endings -= {"raw"}  # which needs to be told its format; also what cameras write
     seen = set()
     for given in map(Path, inputs):
         found = [(given, given.stem)]
         if given.is_dir():
+            if given.resolve() == folder.resolve():
+                raise UserError(f"{given} is where the outputs go; give another folder to -o")
+            below = given.resolve() in folder.resolve().parents
             found = [
                 (path, path.relative_to(given).with_suffix("").as_posix())
                 for path in sorted(given.rglob("*"))
                 if path.suffix[1:].lower() in endings
-                and path.is_file()
+                and (path.is_file() or path.is_symlink() and not path.exists())
                 and not path.name.startswith((".", PREFIX))
-                and folder.resolve() not in path.resolve().parents
+                and not (below and folder.resolve() in path.resolve().parents)
             ]
             if not found:
-                raise UserError(f"{given} holds no audio files outside of {folder}")
+                outside = f" outside of {folder}" if below else ""
+                raise UserError(f"{given} holds no audio files{outside}")
         for path, track in found:
             if path.resolve() not in seen:
                 seen.add(path.resolve())
