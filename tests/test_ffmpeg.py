@@ -12,6 +12,7 @@ import pytest
 from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
+from vocaltrack.ffmpeg import count_tracks
 
 RATE = 32000
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg on the PATH")
@@ -160,3 +161,23 @@ def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
     path = convert(wav, tmp_path / name, *(["-movflags", "+faststart"] if name == "a.m4a" else []))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     refusal(lambda: read_audio(path), path, "damaged")
+
+
+@real_ffmpeg
+def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):
+    wavs = [written(tmp_path / f"{i}.wav", noise(RATE) * i, RATE, "PCM_16") for i in (0, 1)]
+    inputs = [word for wav in wavs for word in ("-i", wav)]
+    one = convert(wavs[1], tmp_path / "one.mka", "-c:a", "flac")
+    maps = ["-map", "0:a", "-map", "1:a", "-c:a", "flac"]
+    two = convert(wavs[0], tmp_path / "Stream #0:7: Audio: .mka", *inputs[2:], *maps)
+    assert (count_tracks(one), count_tracks(two)) == (1, 2)
+    assert not read_audio(two)[0].any() and read_audio(one)[0].any()
+
+
+@real_ffmpeg
+def test_a_film_without_sound_is_refused(tmp_path):
+    picture = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=d=1:s=16x16"]
+    path = tmp_path / "a.mkv"
+    if subprocess.run([*picture, "-c:v", "ffv1", path]).returncode:
+        pytest.skip("this ffmpeg makes no pictures")
+    refusal(lambda: open_audio(path), path, "cannot be read as audio (it holds no sound)")

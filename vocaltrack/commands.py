@@ -78,6 +78,7 @@ def _jobs(options):
 
 def _separate_one(separator, job, options, file):
     """Separate a job's file, which may have been opened before."""
+    from vocaltrack import ffmpeg
     from vocaltrack.audio import open_audio
     from vocaltrack.file_separation import plan_targets, separate_file
     from vocaltrack.progress import progress_bar
@@ -97,6 +98,9 @@ def _separate_one(separator, job, options, file):
         _say(f"{path}: {stem}{of}")
         if str(path) in written.clipped:
             _say(f"{path}: clipped; use --clip rescale or float to keep the peaks")
+    tracks = 1 if file.subtype else ffmpeg.count_tracks(file.path)
+    if tracks > 1:
+        _say(f"{job.source}: holds {tracks} audio tracks, of which the first was separated")
     if written.gain != 1.0:
         _say(
             f"{job.source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "

@@ -1,6 +1,7 @@
 """What libsndfile does not read (m4a, mp4, wma, video), through ffmpeg."""
 
 import contextlib
+import re
 import shutil
 import struct
 import subprocess
@@ -12,6 +13,7 @@ from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 
 HEADER = struct.Struct(">4sIIIII")
+_TRACK = re.compile(rb"^ *Stream #0:\d+.*: Audio: ", re.MULTILINE)
 
 
 def probe(path, why):
@@ -57,6 +59,13 @@ def decode(path):
             raise UserError(f"{path} is damaged: {_last_line(messages)}")
 
 
+def count_tracks(path):
+    """How many audio tracks a file has, of which `decode` takes the first."""
+    command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", f"file:{path}"]
+    listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
+    return len(_TRACK.findall(listing))
+
+
 @contextlib.contextmanager
 def _decoder(path):
     # The AU header tells rate and channels before the first sample, in a pipe too.
@@ -78,9 +87,9 @@ def _read_header(process, messages, path):
     start = process.stdout.read(HEADER.size)
     if len(start) < HEADER.size:
         process.wait()
-        raise UserError(
-            f"{path} cannot be read as audio ({_last_line(messages)}); give an audio file"
-        )
+        why = _last_line(messages)
+        why = "it holds no sound" if "trailing '?' to the map" in why else why
+        raise UserError(f"{path} cannot be read as audio ({why}); give an audio file")
     _, offset, _, _, sample_rate, channels = HEADER.unpack(start)
     process.stdout.read(offset - HEADER.size)
     return sample_rate, channels
