@@ -44,9 +44,17 @@ def _terminate(number, frame):
     raise SystemExit(128 + number)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the words given, without the usage."""
+
+    def error(self, message):
+        tell(f"{message}; {self.prog} --help tells what can be given")
+        raise SystemExit(2)
+
+
 def build_parser():
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="vocaltrack", description="Vocal track extraction: prepare, train, separate, evaluate."
     )
     parser.add_argument("--version", action="version", version=f"vocaltrack {__version__}")
