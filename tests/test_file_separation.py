@@ -117,6 +117,12 @@ def test_float_keeps_what_exceeds_full_scale(tmp_path):
         lambda: separate(Fake(half), mixture, tmp_path, ("v.flac", None), clip="float"),
         "v.flac: its format holds no floating point",
     )
+    refusal(
+        lambda: separate(Fake(half), mixture, tmp_path, subtype="PCM_16", clip="float"),
+        "--clip float writes floating point, not PCM_16; leave one out",
+    )
+    separate(Fake(half), mixture, tmp_path, subtype="DOUBLE", clip="float")
+    assert soundfile.info(tmp_path / "v.wav").subtype == "DOUBLE"
 
 
 def test_a_float_file_of_any_level_is_separated_as_it_is(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import numbers
 import os
 import shutil
 from pathlib import Path
@@ -76,7 +77,7 @@ class AudioFile:
             yield block
         if done == 0 and self.first:
             start = self.first / self.sample_rate
-            raise UserError(f"{self.path} ends before --start {start:g}")
+            raise UserError(f"{self.path} ends before --start {start:.10g}")
         if done == 0:
             raise UserError(f"{self.path} holds no samples")
         slack = MP3_SLACK if self.subtype in MP3_SUBTYPES else 0
@@ -179,7 +180,7 @@ def open_audio(path, start=0.0, duration=None):
     left = None
     if samples is not None:
         if samples and first >= samples:
-            raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:g}")
+            raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
         left = min(samples, stop or samples) - first
     file = AudioFile(path, rate, channels, left, subtype, first, stop, exact)
     if state == "cut" and (stop is None or stop > samples):
@@ -194,6 +195,8 @@ def check_shape(sample_rate, channels, what):
     Raises:
         UserError: names what has them.
     """
+    if not isinstance(sample_rate, numbers.Real) or isinstance(sample_rate, bool):
+        raise UserError(f"{what} has a sample rate of {sample_rate!r}; it must be a number of Hz")
     if not RATES[0] <= sample_rate <= RATES[1]:
         raise UserError(
             f"{what} has a sample rate of {sample_rate} Hz; it must be {RATES[0]} to {RATES[1]}"

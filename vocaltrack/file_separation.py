@@ -74,8 +74,11 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         dict from stem to (path, subtype).
 
     Raises:
-        UserError: a target cannot be written, or two files are the same.
+        UserError: a target cannot be written, two files are the same, or
+            `clip` and `subtype` contradict each other.
     """
+    if clip == "float" and subtype in INTEGER_BITS:
+        raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
     seen = {Path(file.path).resolve()}
     targets = {}
     for stem, path in paths.items():

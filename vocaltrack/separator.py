@@ -82,8 +82,8 @@ class Separator:
         highest bands.
 
         Args:
-            audio: float [samples, channels] or [samples], at least one
-                sample, all finite.
+            audio: float [samples, channels] or [samples], full scale at 1.0, at
+                least one sample, all finite.
             sample_rate: Hz, 4000 to 384000.
             progress: called with the seconds done, now and then.
 
@@ -94,11 +94,11 @@ class Separator:
             UserError: the audio is none of the above.
         """
         audio = np.asarray(audio)
-        shaped = audio.ndim in (1, 2) and 0 not in audio.shape
+        shaped = audio.dtype.kind == "f" and audio.ndim in (1, 2) and 0 not in audio.shape
         if not shaped or not (np.abs(audio) <= LOUDEST).all():
             raise UserError(
-                "audio must be an array [samples] or [samples, channels] of finite numbers "
-                f"up to {LOUDEST:g}, not empty"
+                "audio must be an array [samples] or [samples, channels] of floating point, full "
+                f"scale at 1.0, finite and up to {LOUDEST:g}, not empty"
             )
         channels = audio if audio.ndim == 2 else audio[:, np.newaxis]
 
