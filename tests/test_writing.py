@@ -226,15 +226,11 @@ def test_a_format_that_pads_its_end_is_not_taken_from_the_input(source):
     assert writing.choose_subtype("out.wav", wanted=source) == source
 
 
-@pytest.mark.parametrize(
-    ("ending", "subtype", "rate"), [("opus", "OPUS", 48000), ("ogg", "VORBIS", 44100)]
-)
-def test_a_lossy_file_in_blocks_is_that_of_one_write(tmp_path, ending, subtype, rate):
-    audio = 0.3 * noise(3 * rate + 777, 2).astype(np.float32)
-    with audio_writer(tmp_path / f"a.{ending}", rate, 2, subtype, len(audio)) as writer:
+def test_opus_in_blocks_is_that_of_one_write(tmp_path):
+    audio = 0.3 * noise(3 * 48000 + 777, 2).astype(np.float32)
+    with audio_writer(tmp_path / "a.opus", 48000, 2, "OPUS", len(audio)) as writer:
         for start in range(0, len(audio), 50000):
             writer.write(audio[start : start + 50000])
-    once = tmp_path / f"b.{ending}"
-    soundfile.write(once, audio, rate, subtype, format="OGG")
-    in_blocks = soundfile.read(tmp_path / f"a.{ending}")[0]
-    np.testing.assert_array_equal(in_blocks, soundfile.read(once)[0])
+    soundfile.write(tmp_path / "b.opus", audio, 48000, "OPUS", format="OGG")
+    once = soundfile.read(tmp_path / "b.opus")[0]
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "a.opus")[0], once)
