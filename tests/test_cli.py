@@ -1,6 +1,7 @@
 """The command line: bad input in one line, exit code 2, nothing left behind."""
 
 import os
+import platform
 import resource
 import subprocess
 import sys
@@ -333,3 +334,32 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
     assert code == 2 and "absent is no folder" in error
     code, error = run(capsys, *words, "--json", tmp_path)
     assert code == 2 and "is a folder" in error
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+@pytest.mark.parametrize("saved", [False, True])
+def test_threads_share_two_heaps(tmp_path, saved):
+    script = (
+        "import ctypes, os, sys, threading\n"
+        "from vocaltrack.quiet import save_memory\n"
+        f"{'save_memory()' if saved else ''}\n"
+        "libc = ctypes.CDLL(None)\n"
+        "libc.malloc.restype = ctypes.c_void_p\n"
+        "together = threading.Barrier(6)\n"
+        "def work():\n"
+        "    together.wait()\n"
+        "    for _ in range(100):\n"
+        "        libc.malloc(ctypes.c_size_t(1000))\n"
+        "    together.wait()\n"
+        "threads = [threading.Thread(target=work) for _ in range(6)]\n"
+        "[thread.start() for thread in threads]\n"
+        "[thread.join() for thread in threads]\n"
+        "libc.fopen.restype = ctypes.c_void_p\n"
+        "file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b'w'))\n"
+        "libc.malloc_info(0, file)\n"
+        "libc.fclose(file)\n"
+    )
+    path = tmp_path / "heaps.xml"
+    subprocess.run([sys.executable, "-c", script, path], check=True)
+    heaps = path.read_text().count("<heap nr=")
+    assert heaps <= 2 if saved else heaps > 2

@@ -10,7 +10,12 @@ from pathlib import Path
 from vocaltrack.config import FILENAME, FeatureConfig, preset
 from vocaltrack.errors import UserError, tell
 from vocaltrack.files import check_file_writable, folders_for, write_json
-from vocaltrack.quiet import compute_in_bfloat16, libraries_silenced, load_tensorflow
+from vocaltrack.quiet import (
+    compute_in_bfloat16,
+    libraries_silenced,
+    load_tensorflow,
+    save_memory,
+)
 
 
 def separate(options):
@@ -32,6 +37,7 @@ def _separate(options):
         plan_targets(file, jobs[0].targets, options.subtype, options.clip)
 
     started = time.perf_counter()
+    save_memory()
     load_tensorflow(options.jobs, options.verbose)
     compute_in_bfloat16()
     from vocaltrack.separator import Separator

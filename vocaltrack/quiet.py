@@ -1,10 +1,13 @@
 """TensorFlow as a command needs it: without the lines it prints when it is
-loaded, with so many cores, fast, and gone at once."""
+loaded, with so many cores, fast, in little memory, and gone at once."""
 
 import contextlib
+import ctypes
 import os
 import sys
 from pathlib import Path
+
+_M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def load_tensorflow(cores=None, verbose=False):
@@ -81,6 +84,17 @@ def _stderr_lost():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def save_memory():
+    """Let all threads share two of glibc's heaps.
+
+    It gives each thread one of its own, which keeps what the thread freed: a
+    twentieth of the memory that a separation takes. Call it before TensorFlow
+    loads; where there is no glibc it does nothing.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 def compute_in_bfloat16():
