@@ -27,7 +27,7 @@ def build_clustering(config, mean, std, mask_head=False):
         float32 [batch, time, mel, 2]: vocals, accompaniment, summing to 1.
     """
     mels = len(mean)
-    inputs, x = _normalised_input(mean, std)
+    inputs, x = normalised_input(mean, std)
     for number in range(config.layers):
         gru = layers.GRU(config.units, return_sequences=True)
         x = layers.Bidirectional(gru, name=f"bi_gru_{number + 1}")(x)
@@ -64,7 +64,7 @@ def build_unet(config, mean, std, clustering=None):
     """
     if len(mean) % 2**POOLINGS:
         raise ValueError(f"{len(mean)} mel bands; four poolings need a multiple of {2**POOLINGS}")
-    inputs, x = _normalised_input(mean, std)
+    inputs, x = normalised_input(mean, std)
     x = layers.Reshape((CHUNK_FRAMES, len(mean), 1))(x)
     if clustering is not None:
         if "masks" not in clustering.output:
@@ -97,7 +97,15 @@ def vocals_mask(model, log_mel):
     return (outputs["masks"] if isinstance(outputs, dict) else outputs)[..., 0]
 
 
-def _normalised_input(mean, std):
+def normalised_input(mean, std):
+    """The networks' input, and the same with mean 0 and deviation 1.
+
+    Args:
+        mean, std: input normalisation, one value per mel band, in dB.
+
+    Returns:
+        (inputs, normalised): `KerasTensor` [batch, time, mel] each.
+    """
     inputs = keras.Input((CHUNK_FRAMES, len(mean)), name="log_mel")
     normalise = layers.Normalization(
         axis=-1,

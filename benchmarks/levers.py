@@ -1,0 +1,273 @@
+"""What pays: the U-net trained briefly in several ways, and scored.
+
+    python benchmarks/levers.py --records DIR --mir1k DIR --stems DIR [--only NAME ...]
+        [--initial RUN]
+
+Each row is one change to the first row's training: the same chunks, 600
+steps, from random weights or those of a run (then at a third of the learning
+rate). The score is the SI-SDR on the validation songs with both stems, and
+what is let through of instrumental ones.
+"""
+
+import argparse
+import dataclasses
+import functools
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from vocaltrack import models
+from vocaltrack.config import UnetConfig
+from vocaltrack.datasets import read_mir1k, read_stems
+from vocaltrack.masks import proportion_mask
+from vocaltrack.metrics import level_db, si_sdr
+from vocaltrack.pipeline import batches, power_weight
+from vocaltrack.records import Manifest
+from vocaltrack.runs import load_run
+from vocaltrack.savedmodel import separate_waveform
+from vocaltrack.training import TrainingConfig, compile_model
+
+STEPS = 600
+
+
+def power_ratio(chunk, features):
+    return proportion_mask(chunk["vocals"], chunk["accompaniment"], features)
+
+
+def amplitude_ratio(chunk, features):
+    """Av / (Av + Aa) of the mel amplitudes."""
+    share = tf.sigmoid((chunk["vocals"] - chunk["accompaniment"]) * (np.log(10.0) / 20.0))
+    return tf.where(chunk["vocals"] > features.floor_db + 0.05, share, 0.0)
+
+
+def phase_sensitive(chunk, features):
+    """Re(V X*) / |X|^2 (Erdogan et al. 2015) of the bands' powers, from 0 to 1."""
+    power = {stem: tf.pow(10.0, chunk[stem] / 10.0) for stem in chunk}
+    share = (power["mixture"] + power["vocals"] - power["accompaniment"]) / power["mixture"] / 2
+    voiced = chunk["vocals"] > features.floor_db + 0.05
+    return tf.where(voiced, tf.clip_by_value(share, 0.0, 1.0), 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lever:
+    """One way to train.
+
+    Attributes:
+        training: what differs in `TrainingConfig`.
+        dropout: of the network.
+        network: builds the logits from the normalised input; None for the
+            shipped U-net.
+        loss: replaces the binary cross-entropy.
+        target: maps (chunk of the records, features) to the mask to learn.
+        averaged: weights of an exponential average instead of the last ones.
+    """
+
+    training: dict = dataclasses.field(default_factory=dict)
+    dropout: float = 0.1
+    network: object = None
+    loss: object = None
+    target: object = power_ratio
+    averaged: float = 0.0
+
+
+def unet(x, filters=(16, 32, 64, 128, 128), norm=True, dropout=0.1, low=None, before=None):
+    """The strided U-net with its parts exchangeable.
+
+    Args:
+        x: [batch, time, mel, channels].
+        filters: of each level.
+        norm: batch norms.
+        dropout: in the two deepest upsamplings.
+        low: applied after each level's convolution, takes (x, level).
+        before: applied to the input.
+    """
+
+    def act(x, slope):
+        x = layers.BatchNormalization()(x) if norm else x
+        return layers.LeakyReLU(slope)(x)
+
+    def extra(x, level):
+        return low(x, level) if low else x
+
+    x = before(x) if before else x
+    x = act(layers.Conv2D(filters[0], 5, padding="same", use_bias=not norm)(x), 0.2)
+    skips = [x]
+    for level, width in enumerate(filters[1:], start=1):
+        x = act(layers.Conv2D(width, 5, 2, padding="same", use_bias=not norm)(x), 0.2)
+        x = extra(x, level)
+        skips.append(x)
+    x = skips.pop()
+    for level, width in reversed(list(enumerate(filters[:-1]))):
+        x = layers.Conv2DTranspose(width, 5, strides=2, padding="same", use_bias=not norm)(x)
+        x = act(x, 0.0)
+        x = layers.Dropout(dropout)(x) if level >= 2 else x
+        x = extra(x, level)
+        x = layers.Concatenate()([skips.pop(), x])
+    return layers.Conv2D(1, 5, padding="same")(x)
+
+
+def residual(x, level):
+    """Another 3x3 convolution at the low resolutions, as a residual."""
+    if level < 2:
+        return x
+    y = layers.Conv2D(x.shape[-1], 3, padding="same", use_bias=False)(x)
+    y = layers.BatchNormalization(gamma_initializer="zeros")(y)
+    return layers.LeakyReLU(0.2)(layers.Add()([x, y]))
+
+
+def frequency_dense(x, level):
+    """A dense block along frequency (TDF of TFC-TDF), as a residual."""
+    if level < 1:
+        return x
+    bands = x.shape[2]
+    y = layers.Permute((1, 3, 2))(x)
+    y = layers.Dense(max(8, bands // 4), activation="relu")(y)
+    y = layers.Dense(bands)(y)
+    y = layers.BatchNormalization(gamma_initializer="zeros", axis=-1)(y)
+    return layers.Add()([x, layers.Permute((1, 3, 2))(y)])
+
+
+def with_frequency(x):
+    """A channel that tells the band's height, -1 to 1."""
+    ramp = ops.reshape(ops.linspace(-1.0, 1.0, x.shape[2]), (1, 1, -1, 1))
+    height = layers.Lambda(
+        lambda x: ops.broadcast_to(ops.cast(ramp, x.dtype), ops.shape(x[..., :1]))
+    )(x)
+    return layers.Concatenate()([x, height])
+
+
+WIDE_LOW = (16, 32, 64, 128, 256)
+LEVERS = {
+    "as shipped": Lever(),
+    "another seed": Lever({"seed": 1}),
+    "all bins alike (the paper's BCE)": Lever({"power_exponent": 0.0}),
+    "mel power to the 0.5": Lever({"power_exponent": 0.5}),
+    "mel power itself": Lever({"power_exponent": 1.0}),
+    "squared error of the mask, mel power to the 0.5": Lever(
+        {"power_exponent": 0.5}, loss=keras.losses.MeanSquaredError
+    ),
+    "absolute error of the masked amplitude": Lever(
+        {"power_exponent": 0.5}, loss=keras.losses.MeanAbsoluteError
+    ),
+    "target: amplitude ratio": Lever(target=amplitude_ratio),
+    "target: phase-sensitive": Lever(target=phase_sensitive),
+    "target: phase-sensitive, squared error, mel power to the 0.5": Lever(
+        {"power_exponent": 0.5}, loss=keras.losses.MeanSquaredError, target=phase_sensitive
+    ),
+    "RMSprop, constant rate (the paper's)": Lever({"optimizer": "rmsprop", "decay": "plateau"}),
+    "RMSprop, warm-up and cosine": Lever({"optimizer": "rmsprop"}),
+    "learning rate 3e-3": Lever({"learning_rate": 3e-3}),
+    "learning rate 3e-4": Lever({"learning_rate": 3e-4}),
+    "dropout 0.5 (the paper's)": Lever(dropout=0.5),
+    "no dropout": Lever(dropout=0.0),
+    "weights averaged, 0.99 a step": Lever(averaged=0.99),
+    "no batch norm": Lever(network=lambda x: unet(x, norm=False)),
+    "256 filters at the lowest level": Lever(network=lambda x: unet(x, WIDE_LOW)),
+    "residual 3x3 at the low levels": Lever(network=lambda x: unet(x, low=residual)),
+    "dense along frequency": Lever(network=lambda x: unet(x, low=frequency_dense)),
+    "a channel for the frequency": Lever(network=lambda x: unet(x, before=with_frequency)),
+}
+
+
+def build(lever, mean, std, seed):
+    keras.utils.set_random_seed(seed)
+    if lever.network is None:
+        network = UnetConfig(filters=16, style="strided", dropout=lever.dropout)
+        return models.build_unet(network, mean, std)
+    inputs, x = models.normalised_input(mean, std)
+    x = lever.network(layers.Reshape((*x.shape[1:], 1))(x))
+    mask = layers.Activation("sigmoid", dtype="float32", name="mask")(x)
+    return keras.Model(inputs, mask, name="unet")
+
+
+def train(lever, manifest, records, initial):
+    """Train; returns the float32 network and chunks a second."""
+    settings = {"optimizer": "adam", "decay": "cosine", "epochs": 1, "steps_per_epoch": STEPS}
+    if initial:
+        settings["learning_rate"] = 3e-4
+    config = TrainingConfig("unet", **{**settings, **lever.training})
+
+    def example(chunk):
+        target = lever.target(chunk, manifest.features)
+        weight = power_weight(chunk["mixture"], config.power_exponent)
+        return chunk["mixture"], target[..., tf.newaxis], weight
+
+    mean, std = manifest.mean, manifest.std
+    if initial:
+        saved, description = load_run(initial)
+        mean, std = description["mean"], description["std"]
+    else:
+        saved = build(lever, mean, std, config.seed)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = build(lever, mean, std, config.seed)
+    keras.config.set_dtype_policy("float32")
+    model.set_weights(saved.get_weights())
+    compile_model(model, config)
+    if lever.loss:
+        model.compile(model.optimizer, loss=lever.loss())
+    if lever.averaged:
+        model.optimizer.use_ema, model.optimizer.ema_momentum = True, lever.averaged
+    dataset = batches(manifest, records, "train", config.batch_size, config.seed).map(example)
+    start = time.perf_counter()
+    model.fit(dataset.prefetch(2), steps_per_epoch=STEPS, verbose=0)
+    speed = STEPS * config.batch_size / (time.perf_counter() - start)
+    if lever.averaged:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    saved.set_weights(model.get_weights())
+    return saved, speed
+
+
+def score(model, features, pairs, instrumentals):
+    """(SI-SDR of each song, level of what is let through of each instrumental in dB)."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
+    def vocals_of(mixture):
+        predict = functools.partial(models.vocals_mask, model)
+        return separate_waveform(mixture[tf.newaxis], predict, features)[0][0]
+
+    songs = [si_sdr(v, vocals_of(v + a).numpy()) for v, a in pairs]
+    leaks = [level_db(vocals_of(music).numpy()) - level_db(music) for music in instrumentals]
+    return np.array(songs), np.array(leaks)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--records", required=True)
+    parser.add_argument("--mir1k", required=True)
+    parser.add_argument("--stems", required=True)
+    parser.add_argument("--initial", metavar="RUN", help="of a unet, to start from")
+    parser.add_argument("--only", action="append", choices=tuple(LEVERS), help="may be repeated")
+    options = parser.parse_args()
+    songs = read_mir1k(options.mir1k) + read_stems(options.stems)
+    songs = [song for song in songs if song.split == "valid"]
+    pairs = [
+        (song.load("vocals", 16000), song.load("accompaniment", 16000))
+        for song in songs
+        if len(song.stems) == 2
+    ]
+    instrumentals = [
+        song.load("accompaniment", 16000) for song in songs if song.stems == ("accompaniment",)
+    ]
+    manifest = Manifest.load(options.records)
+    print("| change | SI-SDR median (mean) | against the first | instrumentals | chunks/s |")
+    print("|---|---|---|---|---|", flush=True)
+    first = None
+    for name in options.only or LEVERS:
+        model, speed = train(LEVERS[name], manifest, options.records, options.initial)
+        scores, leaks = score(model, manifest.features, pairs, instrumentals)
+        first = scores if first is None else first
+        gain = scores - first
+        error = gain.std(ddof=1) / np.sqrt(len(gain))
+        print(
+            f"| {name} | {np.median(scores):.2f} ({scores.mean():.2f}) "
+            f"| {gain.mean():+.2f} ± {error:.2f} | {np.median(leaks):.1f} ({leaks.max():.1f}) "
+            f"| {speed:.0f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
