@@ -53,23 +53,26 @@ def test_two_singers_train_and_two_of_their_songs_validate(recipe, mir1k):
 
 
 def test_every_clip_of_the_other_singers_is_tested(recipe, mir1k):
-    clips = recipe[0].test_clips(mir1k)
+    clips = recipe[0].clips_to_score(mir1k)
     assert [name for name, _ in clips] == ["bug_1_01", "bug_1_02", "yifen_2_01"]
     assert [len(song.load("vocals", RATE)) for _, song in clips] == [RATE, 2 * RATE, RATE]
+    held_out = ["abjones_5_01", "abjones_5_02", "amy_9_01", "amy_9_02", "amy_9_03"]
+    assert [name for name, _ in recipe[0].clips_to_score(mir1k, "valid")] == held_out
 
 
 @needs_data
 def test_the_clips_of_the_real_data(recipe):
     songs = recipe[0].training_songs(DATA / "MIR-1K")
     assert sum(len(song.clips) for song in songs) == 175  # as in the paper of 2014
-    tested = {song.name for _, song in recipe[0].test_clips(DATA / "MIR-1K")}
+    assert len(recipe[0].clips_to_score(DATA / "MIR-1K", "valid")) == 18
+    tested = {song.name for _, song in recipe[0].clips_to_score(DATA / "MIR-1K")}
     assert {"Ani_2", "annar_4", "yifen_2", "leon_5"} <= tested
     assert not tested & {song.name for song in songs}
 
 
 def test_voice_and_accompaniment_are_mixed_at_equal_energy(recipe, mir1k):
     protocol, score = recipe
-    report = score.score(protocol.test_clips(mir1k), {}, workers=1)
+    report = score.score(protocol.clips_to_score(mir1k), {}, workers=1)
     for clip in report["clips"].values():
         # 512 taps of BSS Eval explain little more than nothing of white noise.
         assert clip["scores"]["mixture"]["SDR"] == pytest.approx(0.0, abs=0.4)
@@ -130,7 +133,8 @@ def test_bad_models_of_the_recipe_are_refused(recipe, models):
         recipe[1].load(models)
 
 
-def test_the_table_of_the_readme_is_the_recipes(recipe):
-    report = json.loads((REPOSITORY / "recipes" / "mir1k" / "scores.json").read_text())
+@pytest.mark.parametrize("scores", ["scores-test.json", "scores-valid.json"])
+def test_the_tables_of_the_readme_are_the_recipes(recipe, scores):
+    report = json.loads((REPOSITORY / "recipes" / "mir1k" / scores).read_text())
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     assert recipe[1].table(report).strip() in readme

@@ -10,8 +10,8 @@ import soundfile
 from vocaltrack.config import FILENAME
 from vocaltrack.errors import UserError
 from vocaltrack.files import PREFIX
+from vocaltrack.formats import choose_subtype, writable_format
 from vocaltrack.songs import STEM_NAMES
-from vocaltrack.writing import choose_subtype, writable_format
 
 # What a folder is searched for, beside all that libsndfile knows.
 OTHER_ENDINGS = ("aac", "aif", "m4a", "m4b", "mka", "mkv", "mov", "mp4", "oga", "opus", "webm")

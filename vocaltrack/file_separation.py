@@ -5,14 +5,9 @@ import dataclasses
 from pathlib import Path
 
 from vocaltrack.errors import UserError
+from vocaltrack.formats import INTEGER_BITS, check_target, choose_subtype, float_subtype
 from vocaltrack.pipes import ahead
-from vocaltrack.writing import (
-    INTEGER_BITS,
-    audio_writer,
-    check_target,
-    choose_subtype,
-    float_subtype,
-)
+from vocaltrack.writing import audio_writer
 
 
 @dataclasses.dataclass(frozen=True)
