@@ -1,4 +1,6 @@
-"""Draw the losses of the protocol's U-nets over each other (the paper's Fig. 8).
+"""Draw the losses of the protocol's networks over each other: deep clustering
+alone and with the mask head (the paper's Fig. 6), the U-net without and with
+the masks (Fig. 8).
 
 python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
 """
@@ -15,7 +17,8 @@ from vocaltrack.errors import exits_on_user_error
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 
-STYLES = {"unet-0": "C0-", "unet-1": "C0--", "uhnet-0": "C1-", "uhnet-1": "C1--"}
+CLUSTERING = {"dc": ("val_loss", "C0-"), "hdc": ("val_embeddings_loss", "C1-")}
+UNETS = {"unet-0": "C0-", "unet-1": "C0--", "uhnet-0": "C1-", "uhnet-1": "C1--"}
 
 
 def main():
@@ -23,12 +26,17 @@ def main():
     parser.add_argument("runs", type=Path, help="folder of the runs")
     parser.add_argument("picture", help="PNG to write")
     options = parser.parse_args()
-    figure, axes = pyplot.subplots(figsize=(7, 4), layout="constrained")
-    for run, style in STYLES.items():
-        axes.plot(*curve(options.runs / run, "val_loss"), style, label=run)
-    axes.set(title="Mask loss (BCE) on the validation songs", xlabel="steps of 32 chunks")
-    axes.legend()
-    axes.grid(alpha=0.3)
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    for run, (column, style) in CLUSTERING.items():
+        left.plot(*curve(options.runs / run, column), style, label=run)
+    left.set_title("Clustering loss on the validation songs")
+    for run, style in UNETS.items():
+        right.plot(*curve(options.runs / run, "val_loss"), style, label=run)
+    right.set_title("Mask loss (BCE) on the validation songs")
+    for axes in (left, right):
+        axes.set_xlabel("steps of 32 chunks")
+        axes.legend()
+        axes.grid(alpha=0.3)
     figure.savefig(options.picture, dpi=100)
 
 

@@ -36,11 +36,13 @@ def training_songs(root):
     return songs
 
 
-def test_clips(root):
-    """The clips to test on, each with its name and its song's.
+def clips_to_score(root, split="test"):
+    """The clips to score, each with its name.
 
     Args:
         root: folder of MIR-1K.
+        split: "test" for the singers that were never heard, "valid" for the
+            songs held out of those that were.
 
     Returns:
         list of (name of the clip, `Song` of this clip alone).
@@ -48,6 +50,6 @@ def test_clips(root):
     return [
         (clip.vocals[0].path.stem, dataclasses.replace(song, clips=(clip,)))
         for song in mir1k_songs(root)
-        if song.singer not in TRAIN_SINGERS
+        if (song.singer not in TRAIN_SINGERS if split == "test" else song.name in VALID_SONGS)
         for clip in song.clips
     ]

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from protocol import SHARED_BACKING, test_clips
+from protocol import SHARED_BACKING, clips_to_score
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
@@ -35,11 +35,17 @@ def main():
     parser.add_argument(
         "models", nargs="*", help="folders of SavedModels, or FOLDER:clusters for hdc's k-means"
     )
+    parser.add_argument(
+        "--split",
+        choices=("test", "valid"),
+        default="test",
+        help="test: strange singers; valid: songs held out of the singers trained on",
+    )
     parser.add_argument("--json", help="write the scores of every clip here")
     options = parser.parse_args()
     if options.json:
         check_file_writable(options.json)
-    report = score(test_clips(options.root), load(options.models))
+    report = score(clips_to_score(options.root, options.split), load(options.models))
     if options.json:
         write_json(options.json, report)
     print(table(report))
@@ -64,7 +70,7 @@ def score(clips, separators, workers=None):
     """Scores of each clip, and their averages.
 
     Args:
-        clips: what `protocol.test_clips` returns.
+        clips: what `protocol.clips_to_score` returns.
         separators: dict from a label to a `Separator`.
         workers: processes that compute BSS Eval; None for one a core.
 

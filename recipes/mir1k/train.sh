@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train and score under the protocol of Huang et al. (2014): about two
+# Train and score under the protocol of Huang et al. (2014): about three
 # hours on two CPU cores.
 #
 #     recipes/mir1k/train.sh DATA
@@ -16,7 +16,9 @@ common="--optimizer adam --decay cosine --dropout 0.1 --patience 100 --steps-per
 common="$common --records records/mir1k"
 
 python recipes/mir1k/prepare.py "$data/MIR-1K" -o records/mir1k
-python train_clustering.py --model hdc --epochs 12 $common --run $runs/hdc
+for model in dc hdc; do
+    python train_clustering.py --model $model --epochs 12 $common --run $runs/$model
+done
 common="$common --epochs 16 --precision mixed_bfloat16"
 for seed in 0 1; do
     python train_unet.py --model unet $common --seed $seed --run $runs/unet-$seed
@@ -24,10 +26,13 @@ for seed in 0 1; do
         --clustering $runs/hdc
 done
 
-models=
-for run in hdc unet-0 unet-1 uhnet-0 uhnet-1; do
-    vocaltrack export $runs/$run $runs/saved/$run
-    models="$models $runs/saved/$run"
+saved=$runs/saved
+for run in dc hdc unet-0 unet-1 uhnet-0 uhnet-1; do
+    vocaltrack export $runs/$run $saved/$run
 done
-python recipes/mir1k/score.py "$data/MIR-1K" $models --json recipes/mir1k/scores.json
+for split in test valid; do
+    python recipes/mir1k/score.py "$data/MIR-1K" $saved/dc $saved/hdc $saved/hdc:clusters \
+        $saved/unet-0 $saved/unet-1 $saved/uhnet-0 $saved/uhnet-1 \
+        --split $split --json recipes/mir1k/scores-$split.json
+done
 python recipes/mir1k/curves.py $runs recipes/mir1k/curves.png
