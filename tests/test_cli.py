@@ -69,8 +69,15 @@ def test_bad_input_is_one_line_and_leaves_nothing(capsys, tmp_path, number):
         (["--model", "unet", "{song}", "{dir}/out.wav", "--filename", "x.wav"], "with -o"),
         (["--model", "unet", "{song}", "-o", "{dir}/o", "--filename", "{{x}}"], "{{x}} is unknown"),
         (["--model", "unet", "{dir}", "-o", "{dir}"], "is where the outputs go"),
+        (["--model", "unet", "{song}", ""], "a file without a name"),
+        (["--model", "unet", "{song}", "{dir}/o.wav", "--accompaniment", ""], "without a name"),
+        (["--model", "unet", "{song}", "-o", ""], "folder without a name"),
+        (["{song}", "--model", "nosuch", "{dir}/o.wav"], "no model 'nosuch'"),
         (["--model", "unet", "{song}", "{dir}/o.wav", "--start", "1"], "before --start 1"),
-        (["--model", "unet", "{song}", "{dir}/o.flac", "--subtype", "float"], "no subtype FLOAT"),
+        (
+            ["--model", "unet", "{song}", "{dir}/o.flac", "--subtype", "float"],
+            "cannot be written as FLOAT",
+        ),
         (["--model", "unet", "{song}", "{dir}/o.flac", "--clip", "float"], "no floating point"),
         (["--model", "unet", "--method", "clusters", "{song}", "{dir}/o.wav"], "has no clusters"),
         (["--model", "unet", "--swap", "{song}", "{dir}/o.wav"], "only clusters"),
@@ -291,6 +298,21 @@ def test_options_out_of_range_are_refused(capsys, words, message):
         main(["train-clustering", "--records", "r", "--run", "r", *words])
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_unknown_options_are_told_by_their_command(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(["separate", "in.wav", "--loud", "out.wav"])
+    assert exit_.value.code == 2
+    told = "unrecognized arguments: --loud out.wav; vocaltrack separate --help tells what"
+    assert capsys.readouterr().err == f"vocaltrack: error: {told} can be given\n"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", "2>&- >&-"])
+def test_bad_input_ends_with_2_also_where_nothing_can_be_said(tmp_path, closed):
+    command = f"'{sys.executable}' separate.py absent.wav '{tmp_path}/out.wav' {closed}"
+    assert subprocess.run(["sh", "-c", command], cwd=REPOSITORY).returncode == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_explains_every_option():

@@ -1,5 +1,6 @@
 """ffmpeg: a fake one tells what we make of it, the real one that it is so."""
 
+import math
 import os
 import shutil
 import struct
@@ -12,7 +13,7 @@ import pytest
 from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
-from vocaltrack.ffmpeg import count_tracks
+from vocaltrack.ffmpeg import describe
 
 RATE = 32000
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg on the PATH")
@@ -85,7 +86,8 @@ def test_a_start_beyond_the_end_is_named(fake):
 )
 def test_a_failure_midway_is_one_line_with_ffmpegs_last_word(fake, message, code):
     file = open_audio(fake(au(noise(BLOCK + 5)), message, code))
-    refusal(lambda: list(file.blocks()), "a.m4a is damaged", message.splitlines()[-1])
+    after = f"is damaged after {math.floor(100 * (BLOCK + 5) / RATE) / 100:.2f} s"
+    refusal(lambda: list(file.blocks()), after, message.splitlines()[-1], "--duration 4.09 takes")
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):
     one = convert(wavs[1], tmp_path / "one.mka", "-c:a", "flac")
     maps = ["-map", "0:a", "-map", "1:a", "-c:a", "flac"]
     two = convert(wavs[0], tmp_path / "Stream #0:7: Audio: .mka", *inputs[2:], *maps)
-    assert (count_tracks(one), count_tracks(two)) == (1, 2)
+    assert (describe(one), describe(two)) == ((1, 1.0), (2, 1.0))
     assert not read_audio(two)[0].any() and read_audio(one)[0].any()
 
 
@@ -181,3 +183,45 @@ def test_a_film_without_sound_is_refused(tmp_path):
     if subprocess.run([*picture, "-c:v", "ffv1", path]).returncode:
         pytest.skip("this ffmpeg makes no pictures")
     refusal(lambda: open_audio(path), path, "cannot be read as audio (it holds no sound)")
+
+
+@real_ffmpeg
+@pytest.mark.parametrize("way", ["a hole", "a tail of zeros"])
+def test_a_film_with_damage_that_ffmpeg_takes_for_a_success_is_refused(tmp_path, way):
+    path = convert(written(tmp_path / "a.wav", noise(10 * 44100)), tmp_path / "a.mka")
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    end = half + 2000 if way == "a hole" else len(data)
+    data[half:end] = bytes(end - half)
+    path.write_bytes(data)
+    refusal(lambda: read_audio(path), path, "damaged after")
+
+
+@real_ffmpeg
+def test_joined_mp3s_are_read_whole(tmp_path):
+    one = written(tmp_path / "a.mp3", noise(44100))
+    (tmp_path / "b.mp3").write_bytes(one.read_bytes() * 2)
+    assert len(read_audio(one)[0]) == 44100
+    assert 2 * 44100 <= len(read_audio(tmp_path / "b.mp3")[0]) < 2 * 44100 + 6000
+
+
+@real_ffmpeg
+def test_a_wav_that_says_that_it_is_empty_is_read(tmp_path):
+    """As recorders leave it that lose their power."""
+    path = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_16")
+    audio, _ = read_audio(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:4] + bytes(4) + data[8:40] + bytes(4) + data[44:])
+    refusal(lambda: read_audio(path), "--duration 0.99 takes what comes before")
+    cut = np.concatenate(list(open_audio(path, duration=0.99).blocks()))
+    np.testing.assert_array_equal(cut, audio[: len(cut)])
+    assert len(cut) == round(0.99 * 44100)
+
+
+@real_ffmpeg
+def test_an_ogg_that_only_ffmpeg_reads_is_refused_when_it_was_cut_short(tmp_path):
+    wav = written(tmp_path / "a.wav", noise(5 * 44100), 44100, "PCM_16")
+    path = convert(wav, tmp_path / "a.ogg", "-c:a", "flac")
+    assert len(read_audio(path)[0]) == 5 * 44100
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    refusal(lambda: read_audio(path), path, "damaged")

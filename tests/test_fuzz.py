@@ -50,9 +50,10 @@ def cheap(monkeypatch):
     monkeypatch.setattr(separator, "load", lambda folder: model)
     monkeypatch.setattr(commands, "load_tensorflow", lambda *options: None)
     monkeypatch.setattr(commands, "compute_in_bfloat16", lambda: None)
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @contextlib.contextmanager
@@ -488,7 +489,7 @@ def start(*words, **options):
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_midway_leaves_nothing(tmp_path, number):
     source, vocals = tmp_path / "long.wav", tmp_path / "out" / "long" / "vocals.flac"
     noise = np.random.default_rng(0).integers(-9999, 9999, (16000 * 60, 1), dtype=np.int16)
@@ -502,8 +503,8 @@ def test_a_signal_midway_leaves_nothing(tmp_path, number):
         tmp_path / "out",
         "--filename",
         pattern,
-        # Whoever runs the tests in the background may have SIGINT ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        # Whoever runs the tests in the background may have it ignored.
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     try:
         patience = time.monotonic() + 120

@@ -208,7 +208,7 @@ def test_an_error_of_the_reader_reaches_the_caller():
     "audio",
     [[], np.zeros((0, 2)), np.zeros((5, 0)), np.zeros((2, 2, 2)), 1.0, [0.0, np.nan], [np.inf]]
     + [np.zeros(9, kind) for kind in (np.int16, bool, np.complex64, str, object)]
-    + [None, "in.wav"],
+    + [None, "in.wav", [[0.0], [0.0, 0.0]]],
 )
 def test_what_is_no_audio_is_refused(audio):
     with pytest.raises(UserError, match="audio must be"):
@@ -216,7 +216,9 @@ def test_what_is_no_audio_is_refused(audio):
 
 
 def test_odd_rates_and_too_many_channels_are_refused():
-    for rate in (0, -1, 3999, 384001, "16000", None, 16000j, True):
+    whole = made_up().separate(noise(10), 16000.0)
+    assert whole.vocals.shape == (10, 1)
+    for rate in (0, -1, 3999, 384001, 44100.5, "16000", None, 16000j, True):
         with pytest.raises(UserError, match="sample rate"):
             made_up().separate(noise(10), rate)
     with pytest.raises(UserError, match="65 channels"):

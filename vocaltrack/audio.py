@@ -2,9 +2,8 @@
 
 import dataclasses
 import math
-import numbers
-import os
 import shutil
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +13,14 @@ import soxr
 from vocaltrack import endings, ffmpeg
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
+from vocaltrack.files import file_name
 
 MP3_SUBTYPES = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 WIDE_SUBTYPES = ("PCM_32", "DOUBLE")  # hold more digits than float32
 SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")
 MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or less
 LONGEST = 1e9  # seconds
+MOST_HEADER = 65536  # bytes; so much may precede no samples at all
 LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
 RATES = (4000, 384000)  # Hz
 MOST_CHANNELS = 64
@@ -119,6 +120,8 @@ class AudioFile:
             raise self._damaged(first + done - self.first, one_line(error)) from error
 
     def _damaged(self, done, why):
+        if done is None:
+            return UserError(f"{self.path} is damaged ({why}); give a whole file")
         good = max(0, math.floor(100 * done / self.sample_rate) / 100)
         cut = f"; --duration {good:.2f} takes what comes before" if good else ""
         at = (self.first + done) / self.sample_rate
@@ -150,19 +153,20 @@ def open_audio(path, start=0.0, duration=None):
         raise UserError(f"{path} is no ordinary file; give an audio file")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is an empty file; give an audio file")
-    if not (0 <= start <= LONGEST and (duration is None or 0 < duration <= LONGEST)):
+    given = (start,) if duration is None else (start, duration)
+    if not all(isinstance(s, Real) and 0 <= s <= LONGEST for s in given) or duration == 0:
         raise UserError(f"cannot take {duration} s after {start} s; both are seconds from 0 up")
-    state = "whole"
+    state = endings.ogg_state(path)
     try:
         info = soundfile.info(file_name(path))
         rate, channels, samples, subtype = info.samplerate, info.channels, info.frames, info.subtype
         exact = subtype not in MP3_SUBTYPES or endings.mp3_tells_length(path)
         if info.format == "RAW" and subtype == "ULAW":  # what libsndfile takes any .au for
             raise RuntimeError("it has no header")
-        if info.format == "OGG":
-            state = endings.ogg_state(path)
-        elif endings.says_more(path, info):
+        if info.format != "OGG" and endings.says_more(path, info):
             state = "cut"
+        if not samples and path.stat().st_size > MOST_HEADER:
+            raise RuntimeError("it says that it holds no samples")
         if samples >= 2**62 or (not exact and shutil.which("ffmpeg")):
             raise RuntimeError("it does not say how long it is")
     except (OSError, RuntimeError, TypeError) as error:
@@ -183,7 +187,7 @@ def open_audio(path, start=0.0, duration=None):
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
         left = min(samples, stop or samples) - first
     file = AudioFile(path, rate, channels, left, subtype, first, stop, exact)
-    if state == "cut" and (stop is None or stop > samples):
+    if state == "cut" and (stop is None or samples is None or stop > samples):
         raise file._damaged(left, "it is cut short")
     return file
 
@@ -195,7 +199,7 @@ def check_shape(sample_rate, channels, what):
     Raises:
         UserError: names what has them.
     """
-    if not isinstance(sample_rate, numbers.Real) or isinstance(sample_rate, bool):
+    if not isinstance(sample_rate, Real) or isinstance(sample_rate, bool) or sample_rate % 1:
         raise UserError(f"{what} has a sample rate of {sample_rate!r}; it must be a number of Hz")
     if not RATES[0] <= sample_rate <= RATES[1]:
         raise UserError(
@@ -203,11 +207,6 @@ def check_shape(sample_rate, channels, what):
         )
     if not 1 <= channels <= MOST_CHANNELS:
         raise UserError(f"{what} has {channels} channels; it must be 1 to {MOST_CHANNELS}")
-
-
-def file_name(path):
-    """A path as soundfile takes it, which fails for names that are no UTF-8."""
-    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
 
 
 def read_audio(path):

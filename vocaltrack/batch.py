@@ -9,13 +9,13 @@ import soundfile
 
 from vocaltrack.config import FILENAME
 from vocaltrack.errors import UserError
-from vocaltrack.files import PREFIX
+from vocaltrack.files import PREFIX, real_path
 from vocaltrack.formats import choose_subtype, writable_format
 from vocaltrack.songs import STEM_NAMES
 
 # What a folder is searched for, beside all that libsndfile knows.
-OTHER_ENDINGS = ("aac", "aif", "m4a", "m4b", "mka", "mkv", "mov", "mp4", "oga", "opus", "webm")
-OTHER_ENDINGS += ("wma",)
+OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
+oga opus spx ts tta webm wma wmv wv""".split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +66,7 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
             if Path(os.path.abspath(folder)) not in Path(os.path.abspath(target)).parents:
                 raise UserError(f"{target} would lie outside of {folder}; give another --filename")
             choose_subtype(target)  # for its refusal of endings that stand for no format
-            other = writers.setdefault(target.resolve(), source)
+            other = writers.setdefault(real_path(target), source)
             if other != source:
                 raise UserError(
                     f"{other} and {source} would both be written to {target}; "
@@ -74,7 +74,7 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
                 )
         jobs.append(Job(source, targets))
     for job in jobs:
-        if job.source.resolve() in writers:
+        if real_path(job.source) in writers:
             raise UserError(f"{job.source} would be overwritten; give another --filename or -o")
     return jobs
 
@@ -109,21 +109,21 @@ def _sources(inputs, folder):
     for given in map(Path, inputs):
         found = [(given, given.stem)]
         if given.is_dir():
-            if given.resolve() == folder.resolve():
+            if real_path(given) == real_path(folder):
                 raise UserError(f"{given} is where the outputs go; give another folder to -o")
-            below = given.resolve() in folder.resolve().parents
+            below = real_path(given) in real_path(folder).parents
             found = [
                 (path, path.relative_to(given).with_suffix("").as_posix())
                 for path in sorted(given.rglob("*"))
                 if path.suffix[1:].lower() in endings
                 and (path.is_file() or path.is_symlink() and not path.exists())
                 and not path.name.startswith((".", PREFIX))
-                and not (below and folder.resolve() in path.resolve().parents)
+                and not (below and real_path(folder) in real_path(path).parents)
             ]
             if not found:
                 outside = f" outside of {folder}" if below else ""
                 raise UserError(f"{given} holds no audio files{outside}")
         for path, track in found:
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
+            if real_path(path) not in seen:
+                seen.add(real_path(path))
                 yield path, track

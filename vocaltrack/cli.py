@@ -24,18 +24,21 @@ def main(arguments=None):
         mend, or 1 when some of several files failed, or 130 after Ctrl-C.
     """
     chosen = build_parser().parse_args(arguments)
-    from vocaltrack import commands
-
-    signal.signal(signal.SIGTERM, _terminate)
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, _terminate)
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        from vocaltrack import commands
+
         return getattr(commands, chosen.command.replace("-", "_"))(chosen) or 0
     except (UserError, OSError) as error:
         tell(error)
         return 2
     except KeyboardInterrupt:
-        print("vocaltrack: interrupted", file=sys.stderr)
+        print("vocaltrack: interrupted", file=sys.stderr or sys.stdout)
         return 130
 
 
@@ -45,7 +48,22 @@ def _terminate(number, frame):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with the words given, without the usage."""
+    """Takes options between the files, and says in one line, without the usage,
+    what is wrong with the words given."""
+
+    _within = False
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self._within or self._subparsers is not None:
+            return super().parse_known_args(args, namespace)
+        self._within = True  # of the next call, which comes back here
+        try:
+            chosen, unknown = self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._within = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return chosen, unknown
 
     def error(self, message):
         tell(f"{message}; {self.prog} --help tells what can be given")

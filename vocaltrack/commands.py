@@ -17,6 +17,8 @@ from vocaltrack.quiet import (
     save_memory,
 )
 
+SHORTER = 0.5  # seconds by which a film's sound may miss its length in silence
+
 
 def separate(options):
     """Extract the vocals of one file or of many; 1 if some of several failed."""
@@ -74,9 +76,15 @@ def _jobs(options):
         if options.stem or options.filename != FILENAME:
             raise UserError("--stem and --filename go with -o DIR; leave them out")
         source, vocals = options.files
+        if "" in (source, vocals, options.accompaniment):
+            raise UserError("a file without a name; give the paths of the input and the output")
         targets = {"vocals": vocals, "accompaniment": options.accompaniment}
-        return [Job(Path(source), {stem: path for stem, path in targets.items() if path})]
-    if options.accompaniment:
+        return [
+            Job(Path(source), {stem: path for stem, path in targets.items() if path is not None})
+        ]
+    if "" in (options.output, *options.files):
+        raise UserError("a file or folder without a name; give the inputs, and the folder with -o")
+    if options.accompaniment is not None:
         raise UserError("with -o both stems are written; leave --accompaniment out")
     stems = (options.stem,) if options.stem else STEM_NAMES
     return plan_jobs(options.files, options.output, options.filename, stems)
@@ -104,9 +112,11 @@ def _separate_one(separator, job, options, file):
         _say(f"{path}: {stem}{of}")
         if str(path) in written.clipped:
             _say(f"{path}: clipped; use --clip rescale or float to keep the peaks")
-    tracks = 1 if file.subtype else ffmpeg.count_tracks(file.path)
+    tracks, seconds = (1, None) if file.subtype else ffmpeg.describe(file.path)
     if tracks > 1:
         _say(f"{job.source}: holds {tracks} audio tracks, of which the first was separated")
+    if seconds and file.stop is None and written.seconds < seconds - options.start - SHORTER:
+        _say(f"{job.source}: is {seconds:.2f} s long by its header; its sound ends before")
     if written.gain != 1.0:
         _say(
             f"{job.source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "

@@ -14,6 +14,7 @@ BLOCK = 1 << 17  # samples of a file that are read at a time
 CHUNK_FRAMES = 128
 OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
 MOST_OVERLAP = 0.9
+CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
 FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
 

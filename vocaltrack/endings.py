@@ -3,6 +3,7 @@ it passes over both in silence."""
 
 import re
 
+MP3_TAGS = 4096  # bytes that may follow the music
 SLACK = 128  # bytes; headers are written carelessly
 # What is written to a pipe does not know its size and gives the largest there is.
 UNKNOWN_SIZES = (range(0x7FF00000, 0x80000001), range(0xFFF00000, 0x100000000))
@@ -42,7 +43,8 @@ def says_more(path, info):
 
 def ogg_state(path):
     """How an Ogg file ends: "whole", "cut", or "chained" where a second
-    stream follows the first, which is all that libsndfile reads."""
+    stream follows the first, which is all that libsndfile reads; "whole" also
+    for what is no Ogg file."""
     running, ended = set(), False
     with open(path, "rb") as file:
         while len(header := file.read(27)) == 27 and header[:4] == b"OggS":
@@ -59,15 +61,21 @@ def ogg_state(path):
 
 
 def mp3_tells_length(path):
-    """Whether an mp3 file has the Xing or Info header, which holds its length.
+    """Whether an mp3 file has the Xing or Info header, which holds its length,
+    and no more music behind what that counts.
 
     Of a file without, libsndfile reads as much as it guesses from the first
     bit rate, perhaps a part.
     """
     with open(path, "rb") as file:
-        start = file.read(10)
-        if start[:3] == b"ID3":
-            file.seek(sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(start[6:10])) + 10)
-            start = b""
-        start += file.read(4096)
-    return b"Xing" in start or b"Info" in start
+        tag, first = file.read(10), 0
+        if tag[:3] == b"ID3":
+            first = sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(tag[6:10])) + 10
+        file.seek(first)
+        start = file.read(4096)
+    at = max(start.find(b"Xing"), start.find(b"Info"))
+    counts = start[at + 4 : at + 16]
+    if at >= 0 and counts[3:4] and counts[3] & 3 == 3:  # frames and bytes
+        behind = path.stat().st_size - first - at - int.from_bytes(counts[8:], "big")
+        return behind <= MP3_TAGS
+    return at >= 0

@@ -19,7 +19,7 @@ def one_line(error):
 
 def tell(error):
     """Print an error that a user can mend as one line on stderr."""
-    print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr)
+    print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr or sys.stdout)
 
 
 @contextlib.contextmanager

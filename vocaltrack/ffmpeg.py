@@ -1,6 +1,7 @@
 """What libsndfile does not read (m4a, mp4, wma, video), through ffmpeg."""
 
 import contextlib
+import math
 import re
 import shutil
 import struct
@@ -14,6 +15,7 @@ from vocaltrack.errors import UserError, one_line
 
 HEADER = struct.Struct(">4sIIIII")
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*: Audio: ", re.MULTILINE)
+_LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
 
 
 def probe(path, why):
@@ -48,22 +50,33 @@ def decode(path):
         UserError: ffmpeg finds no audio in the file, or stumbles on the way.
     """
     with _decoder(path) as (process, messages):
-        channels = _read_header(process, messages, path)[1]
-        frame = 4 * channels
+        sample_rate, channels = _read_header(process, messages, path)
+        frame, done = 4 * channels, 0
         while data := process.stdout.read(BLOCK * frame):
             whole = data[: len(data) - len(data) % frame]
+            done += len(whole) // frame
             yield np.frombuffer(whole, ">f4").astype(np.float32).reshape(-1, channels)
-        failed = process.wait() != 0
-        # ffmpeg takes a matroska file that was cut short for a success.
-        if failed or "prematurely" in _last_line(messages):
-            raise UserError(f"{path} is damaged: {_last_line(messages)}")
+        # Of much that it cannot read ffmpeg complains, and calls it a success.
+        if process.wait() or messages.tell():
+            good = math.floor(100 * done / sample_rate) / 100
+            raise UserError(
+                f"{path} is damaged after {good:.2f} s ({_last_line(messages)}); "
+                f"--duration {good:.2f} takes what comes before"
+            )
 
 
-def count_tracks(path):
-    """How many audio tracks a file has, of which `decode` takes the first."""
+def describe(path):
+    """What a file says of itself.
+
+    Returns:
+        (tracks, seconds): how many audio tracks it has, of which `decode` takes
+        the first, and the length of the whole, or None.
+    """
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", f"file:{path}"]
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
-    return len(_TRACK.findall(listing))
+    length = _LENGTH.search(listing)
+    seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
+    return len(_TRACK.findall(listing)), seconds
 
 
 @contextlib.contextmanager

@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+from vocaltrack.config import CLIPS
 from vocaltrack.errors import UserError
+from vocaltrack.files import real_path
 from vocaltrack.formats import INTEGER_BITS, check_target, choose_subtype, float_subtype
 from vocaltrack.pipes import ahead
 from vocaltrack.writing import audio_writer
@@ -72,16 +74,19 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         UserError: a target cannot be written, two files are the same, or
             `clip` and `subtype` contradict each other.
     """
+    if clip not in CLIPS:
+        raise UserError(f"no clip {clip!r}; choose {', '.join(CLIPS)}")
+    subtype = subtype and subtype.upper()
     if clip == "float" and subtype in INTEGER_BITS:
         raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
-    seen = {Path(file.path).resolve()}
+    seen = {real_path(file.path)}
     targets = {}
     for stem, path in paths.items():
         if Path(path).is_dir():
             raise UserError(f"{path} is a folder; give the file to write, or the folder with -o")
-        if Path(path).resolve() in seen:
+        if real_path(path) in seen:
             raise UserError(f"{path} is named twice; input and outputs must be different files")
-        seen.add(Path(path).resolve())
+        seen.add(real_path(path))
         chosen = choose_subtype(path, subtype, file.subtype)
         if clip == "float" and chosen in INTEGER_BITS:
             chosen = float_subtype(path)

@@ -13,6 +13,16 @@ from vocaltrack.errors import UserError, one_line
 PREFIX = ".vocaltrack-"
 
 
+def file_name(path):
+    """A path as soundfile takes it, which fails for names that are no UTF-8."""
+    return os.fsencode(path) if os.name == "posix" else os.fspath(path)
+
+
+def real_path(path):
+    """A path without links, also where they lead in a circle."""
+    return Path(os.path.realpath(path))
+
+
 def check_file_writable(path):
     """Refuse a target that could not be written, before the work is done.
 
@@ -107,7 +117,7 @@ def replace_folder(path, fill):
     Raises:
         UserError: a file is there, or the folder cannot be written there.
     """
-    path = Path(path).resolve()
+    path = real_path(path)
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} cannot be written: it is a file, not a folder")
     try:

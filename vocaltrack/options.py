@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 
-from vocaltrack.config import FILENAME, MODEL_NAMES, MOST_OVERLAP, OVERLAP, PRESETS
+from vocaltrack.config import CLIPS, FILENAME, MODEL_NAMES, MOST_OVERLAP, OVERLAP, PRESETS
 
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
@@ -72,7 +72,7 @@ def add_separate(parser):
     )
     parser.add_argument(
         "--clip",
-        choices=("rescale", "clamp", "float"),
+        choices=CLIPS,
         default="rescale",
         help="what to do when the output exceeds full scale: make all of it quieter, cut the peaks "
         "off, or write floating point",

@@ -1,6 +1,7 @@
 """A progress bar in seconds of audio, with the speed."""
 
 import contextlib
+import sys
 
 from tqdm import tqdm
 
@@ -30,7 +31,7 @@ def progress_bar(file, quiet=False):
     with _Bar(
         desc=" ".join(file.path.name.split()),
         total=total,
-        disable=True if quiet else None,
+        disable=True if quiet or sys.stderr is None else None,
         bar_format=form,
         leave=False,
     ) as bar:

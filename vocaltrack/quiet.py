@@ -115,6 +115,6 @@ def compute_in_bfloat16():
 def leave(code):
     """End the process at once; TensorFlow would take a second to tidy up."""
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(AttributeError, OSError, ValueError):
             stream.flush()
     os._exit(code)

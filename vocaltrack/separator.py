@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from numbers import Real
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Separator:
         ):
             if value not in known:
                 raise UserError(f"no {what} {value!r}; choose {' or '.join(filter(None, known))}")
-        if not 0.0 <= overlap <= MOST_OVERLAP:
+        if not isinstance(overlap, Real) or not 0.0 <= overlap <= MOST_OVERLAP:
             raise UserError(f"an overlap of {overlap}; it must be from 0 to {MOST_OVERLAP}")
         self.model = load(find_model(model))
         self.method = method or ("clusters" if self.model.masks is None else "head")
@@ -93,7 +94,10 @@ class Separator:
         Raises:
             UserError: the audio is none of the above.
         """
-        audio = np.asarray(audio)
+        try:
+            audio = np.asarray(audio)
+        except ValueError:  # rows of several lengths
+            audio = np.zeros(0)
         shaped = audio.dtype.kind == "f" and audio.ndim in (1, 2) and 0 not in audio.shape
         if not shaped or not (np.abs(audio) <= LOUDEST).all():
             raise UserError(
@@ -170,6 +174,7 @@ class Separator:
             known, [frames, n_mels].
         """
         check_shape(sample_rate, channels, "the audio")
+        sample_rate = int(sample_rate)
         gains = GainStream(channels, sample_rate, self.features)
         griffin_lim = None
         if self.phase == "griffinlim":
