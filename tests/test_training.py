@@ -363,3 +363,18 @@ def test_export_of_a_run(runs, tmp_path):
     assert (tmp_path / "unet" / "assets" / "contract.json").exists()
     assert main(["export", str(tmp_path), str(tmp_path / "other")]) == 2
     assert not (tmp_path / "other").exists()
+
+
+def test_the_last_epochs_weights_are_taken_when_asked_for(runs, tmp_path):
+    run = tmp_path / "unet"
+    shutil.copytree(runs / "unet", run)
+    model, _ = load_run(run)
+    best = model.get_weights()
+    model.set_weights([2.0 * values for values in best])
+    model.save_weights(run / "newest.weights.h5")
+    for last, factor in ((False, 1.0), (True, 2.0)):
+        for values, expected in zip(load_run(run, last)[0].get_weights(), best):
+            np.testing.assert_array_equal(values, factor * expected)
+    (run / "newest.weights.h5").unlink()
+    assert main(["export", "--last", str(run), str(tmp_path / "other")]) == 2
+    assert not (tmp_path / "other").exists()

@@ -191,12 +191,12 @@ def train_unet(options):
 
 
 def export(options):
-    """Write a run's best weights as a SavedModel."""
+    """Write a run's best or last weights as a SavedModel."""
     load_tensorflow()
     from vocaltrack.runs import load_run
     from vocaltrack.savedmodel import export
 
-    model, description = load_run(options.run)
+    model, description = load_run(options.run, options.last)
     export(model, description["features"], options.output)
     print(f"{options.output}: SavedModel of {model.name}")
 

@@ -242,3 +242,9 @@ def add_export(parser):
     """Options of `export`."""
     parser.add_argument("run", help="folder of a run")
     parser.add_argument("output", help="folder of the SavedModel, e.g. saved_models/unet")
+    parser.add_argument(
+        "--last",
+        action="store_true",
+        help="take the weights of the last epoch, not those with the lowest validation loss; for "
+        "a cosine that has come to its end",
+    )

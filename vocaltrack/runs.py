@@ -20,11 +20,13 @@ from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 
 
-def load_run(run):
-    """A run's best network and what describes it.
+def load_run(run, last=False):
+    """A run's network and what describes it.
 
     Args:
         run: folder of the run.
+        last: with the weights of the last epoch instead of those with the
+            lowest validation loss.
 
     Returns:
         (model, description): `keras.Model` and the content of run.json with
@@ -40,6 +42,8 @@ def load_run(run):
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
         model = keras.models.load_model(run / "best.keras", compile=False)
+        if last:
+            model.load_weights(run / "newest.weights.h5")
     except (ValueError, OSError, TypeError, KeyError) as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
