@@ -103,12 +103,13 @@ def card(model, description, log, report):
         "",
         f"`{command(model)}`, on two CPU cores; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
-        "made, and the first lessons of the run that this one started from.",
+        "made, and the earlier lessons of the run that this one started from.",
         "",
         f"{steps} steps of {training['batch_size']} chunks in {len(log)} epochs; best validation "
         f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {training['optimizer']}, learning rate "
-        f"{training['learning_rate']} with {training['decay']} decay.",
+        f"{training['learning_rate']} with {training['decay']} decay. The weights are those of "
+        f"the {'best' if model == 'dc' else 'last'} epoch.",
         "",
         "![loss by epoch](curve.png) ([training.csv](training.csv))",
         "",
@@ -130,7 +131,7 @@ def command(model):
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    variables = dict(re.findall(r"^(first)=(.*)$", text, re.MULTILINE))
+    variables = dict(re.findall(r"^(first|second)=(.*)$", text, re.MULTILINE))
     for match in re.finditer(r'^common="(.*)"$', text[: line.start()], re.MULTILINE):
         variables["common"] = match[1].replace("$common", variables.get("common", ""))
     words = re.sub(r"\$(\w+)", lambda name: variables[name[1]], line[0])
