@@ -65,7 +65,7 @@ def row(*cells):
 
 
 def both(values):
-    return f"{np.median(values):.2f} ({np.mean(values):.2f})"
+    return "–" if np.isnan(values).all() else f"{np.median(values):.2f} ({np.mean(values):.2f})"
 
 
 def overlaps(model, pairs):
