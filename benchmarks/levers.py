@@ -23,7 +23,7 @@ from networks import frequency_dense, residual, unet, with_frequency
 from vocaltrack import models
 from vocaltrack.config import UnetConfig
 from vocaltrack.datasets import read_mir1k, read_stems
-from vocaltrack.masks import proportion_mask
+from vocaltrack.masks import FLOOR_MARGIN_DB, proportion_mask
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipeline import batches, power_weight
 from vocaltrack.records import Manifest
@@ -41,15 +41,19 @@ def power_ratio(chunk, features):
 def amplitude_ratio(chunk, features):
     """Av / (Av + Aa) of the mel amplitudes."""
     share = tf.sigmoid((chunk["vocals"] - chunk["accompaniment"]) * (np.log(10.0) / 20.0))
-    return tf.where(chunk["vocals"] > features.floor_db + 0.05, share, 0.0)
+    return where_sung(share, chunk, features)
 
 
 def phase_sensitive(chunk, features):
     """Re(V X*) / |X|^2 (Erdogan et al. 2015) of the bands' powers, from 0 to 1."""
     power = {stem: tf.pow(10.0, chunk[stem] / 10.0) for stem in chunk}
     share = (power["mixture"] + power["vocals"] - power["accompaniment"]) / power["mixture"] / 2
-    voiced = chunk["vocals"] > features.floor_db + 0.05
-    return tf.where(voiced, tf.clip_by_value(share, 0.0, 1.0), 0.0)
+    return where_sung(tf.clip_by_value(share, 0.0, 1.0), chunk, features)
+
+
+def where_sung(mask, chunk, features):
+    """0 where the vocals lie on the power floor, as in `proportion_mask`."""
+    return tf.where(chunk["vocals"] > features.floor_db + FLOOR_MARGIN_DB, mask, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -105,25 +105,26 @@ def _sources(inputs, folder):
     links that lead nowhere too, so that their loss is told."""
     endings = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
     endings -= {"raw"}  # which needs to be told its format; also what cameras write
-    seen = set()
+    outputs, seen = real_path(folder), set()
     for given in map(Path, inputs):
         found = [(given, given.stem)]
         if given.is_dir():
-            if real_path(given) == real_path(folder):
+            if real_path(given) == outputs:
                 raise UserError(f"{given} is where the outputs go; give another folder to -o")
-            below = real_path(given) in real_path(folder).parents
+            below = real_path(given) in outputs.parents
             found = [
                 (path, path.relative_to(given).with_suffix("").as_posix())
                 for path in sorted(given.rglob("*"))
                 if path.suffix[1:].lower() in endings
                 and (path.is_file() or path.is_symlink() and not path.exists())
                 and not path.name.startswith((".", PREFIX))
-                and not (below and real_path(folder) in real_path(path).parents)
+                and not (below and outputs in real_path(path).parents)
             ]
             if not found:
                 outside = f" outside of {folder}" if below else ""
                 raise UserError(f"{given} holds no audio files{outside}")
         for path, track in found:
-            if real_path(path) not in seen:
-                seen.add(real_path(path))
+            real = real_path(path)
+            if real not in seen:
+                seen.add(real)
                 yield path, track

@@ -40,7 +40,7 @@ def float_subtype(path):
     Raises:
         UserError: its format has none.
     """
-    if not soundfile.check_format(writable_format(path), "FLOAT"):
+    if "FLOAT" not in SUBTYPES[_kind(path)]:
         raise UserError(f"{path}: its format holds no floating point; use .wav, or another --clip")
     return "FLOAT"
 

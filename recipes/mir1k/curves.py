@@ -2,7 +2,7 @@
 alone and with the mask head (the paper's Fig. 6), the U-net without and with
 the masks (Fig. 8).
 
-python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
+    python recipes/mir1k/curves.py runs/mir1k recipes/mir1k/curves.png
 """
 
 import argparse
