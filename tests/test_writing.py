@@ -1,6 +1,7 @@
 """Writing: targets refused before the work, exact integers, whole files or none."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import soundfile
 
 from tests.test_audio import names, noise, refusal
-from vocaltrack import formats, writing
+from vocaltrack import formats, signals, writing
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
 from vocaltrack.writing import audio_writer, to_integers
 
@@ -191,6 +192,35 @@ def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path, monkeypatch, error
     refusal(lambda: write(target, noise(10)), target, "cannot be written", "disk full")
     assert names(tmp_path) == ["a.wav"]
     assert target.read_bytes() == b"what was there"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_within_libsndfiles_callback_is_not_lost(tmp_path, monkeypatch, number):
+    """An exception raised there is printed by cffi and forgotten."""
+    sent = []
+
+    class Signalled(writing.WatchedFile):
+        def write(self, data):
+            if not sent:
+                sent.append(number)
+                os.kill(os.getpid(), number)
+            return super().write(data)
+
+    monkeypatch.setattr(writing, "WatchedFile", Signalled)
+    before = {other: signal.getsignal(other) for other in (signal.SIGINT, *signals.ENDING)}
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for other in signals.ENDING:
+            signal.signal(other, signal.SIG_DFL)
+        signals.end_cleanly()
+        with pytest.raises((SystemExit, KeyboardInterrupt)) as caught:
+            write(tmp_path / "a.flac", noise(100))
+    finally:
+        for other, handler in before.items():
+            signal.signal(other, handler)
+    assert sent and (number == signal.SIGINT or caught.value.code == 128 + number)
+    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ needs when it runs, so that --help answers at once.
 """
 
 import argparse
-import signal
 import sys
 
-from vocaltrack import __version__, options
+from vocaltrack import __version__, options, signals
 from vocaltrack.errors import UserError, tell
 
 
@@ -24,10 +23,7 @@ def main(arguments=None):
         mend, or 1 when some of several files failed, or 130 after Ctrl-C.
     """
     chosen = build_parser().parse_args(arguments)
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
-            signal.signal(number, _terminate)
+    signals.end_cleanly()
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -40,11 +36,6 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("vocaltrack: interrupted", file=sys.stderr or sys.stdout)
         return 130
-
-
-def _terminate(number, frame):
-    """Leave as Ctrl-C does, cleaning up on the way."""
-    raise SystemExit(128 + number)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,9 +1,6 @@
 """A file that knows whether all that a library wrote to it has arrived."""
 
-import contextlib
 import io
-import signal
-import threading
 
 
 class WatchedFile(io.FileIO):
@@ -32,26 +29,3 @@ class WatchedFile(io.FileIO):
         except OSError as error:
             self.error = error
         return len(data)
-
-
-@contextlib.contextmanager
-def uninterrupted():
-    """Let Ctrl-C and SIGTERM wait until the block ends.
-
-    An exception that a signal raises within a callback of libsndfile's would
-    be printed and lost.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where no signals are handled
-        return
-    waiting, before = [], {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.signal(number, lambda number, frame: waiting.append(number))
-            before[number] = signal.SIG_DFL if handler is None else handler
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for number in waiting:
-            signal.raise_signal(number)

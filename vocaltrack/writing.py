@@ -8,7 +8,8 @@ import soundfile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import temporary_beside
 from vocaltrack.formats import INTEGER_BITS, container, outgrows, too_large
-from vocaltrack.watched import WatchedFile, uninterrupted
+from vocaltrack.signals import uninterrupted
+from vocaltrack.watched import WatchedFile
 
 WRITE_BLOCK = 65536
 
