@@ -1,21 +1,25 @@
-"""Speed, colour and room of a stem: as large as stated, and nothing else changes."""
+"""Speed, formants, colour and room of a stem: as large as stated, and nothing else changes."""
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
 from vocaltrack.augmentation import (
     COLOUR_DB,
+    FORMANT_GAIN_DB,
     REVERBERATION_DB,
     REVERBERATION_SECONDS,
     change_speed,
     colour,
+    draw_formants,
     draw_speed,
     reverberate,
+    shift_formants,
     source_samples,
 )
 
 RATE = 16000
-SLOWEST, FASTEST = 2 ** (-3 / 12), 2 ** (3 / 12)
+SLOWEST, FASTEST = 2 ** (-6 / 12), 2 ** (6 / 12)
 FACTORS = (SLOWEST, 0.9, 0.9999, 1.0, 1.0001, 1.07, FASTEST)
 
 
@@ -71,16 +75,74 @@ def test_speed_gives_exactly_the_samples_asked_for(samples):
 
 
 def test_speed_lets_nothing_fold_back_from_above_the_half_rate():
-    """7600 Hz become 9038 Hz, which would sound as 6962 Hz."""
+    """7600 Hz become 10748 Hz, which would sound as 5252 Hz."""
     audio = change_speed(sine(7600, source_samples(FASTEST, RATE)), FASTEST, RATE)
     assert np.abs(audio[200:-200]).max() < 1e-3
 
 
-def test_speeds_spread_over_three_semitones_either_way():
-    semitones = 12 * np.log2([draw_speed(rng(seed)) for seed in range(2000)])
-    assert -3 <= semitones.min() < -2.95 and 2.95 < semitones.max() <= 3
-    assert abs(semitones.mean()) < 0.15
-    assert semitones.std() == pytest.approx(np.sqrt(3), abs=0.08)  # that of an even spread
+@pytest.mark.parametrize(("draw", "reach"), [(draw_speed, 6), (draw_formants, 3)])
+def test_factors_spread_evenly_over_their_semitones(draw, reach):
+    semitones = 12 * np.log2([draw(rng(seed)) for seed in range(2000)])
+    assert -reach <= semitones.min() < -0.98 * reach and 0.98 * reach < semitones.max() <= reach
+    assert abs(semitones.mean()) < 0.05 * reach
+    assert semitones.std() == pytest.approx(reach / np.sqrt(3), rel=0.05)
+
+
+def voice(pitch, formants, samples=2 * RATE):
+    """Pulses through resonances of 120 Hz width."""
+    sound = (np.arange(samples) % round(RATE / pitch) == 0).astype(np.float64)
+    for hertz in formants:
+        radius = np.exp(-np.pi * 120 / RATE)
+        sound = lfilter(
+            [1.0], [1.0, -2 * radius * np.cos(2 * np.pi * hertz / RATE), radius**2], sound
+        )
+    return (0.1 * sound / np.abs(sound).max()).astype(np.float32)
+
+
+def resonances(audio, low, high):
+    """The strongest frequency between two, of the spectrum smoothed over 250 Hz."""
+    power = np.abs(np.fft.rfft(audio * np.hanning(len(audio)))) ** 2
+    smooth = np.convolve(power, np.hanning(2 * 250 * len(audio) // RATE), mode="same")
+    hertz = np.fft.rfftfreq(len(audio), 1 / RATE)
+    within = (hertz > low) & (hertz < high)
+    return hertz[within][np.argmax(smooth[within])]
+
+
+@pytest.mark.parametrize(
+    "factor", (2 ** (-6 / 12), 2 ** (-3 / 12), 1.1, 2 ** (3 / 12), 2 ** (6 / 12))
+)
+def test_formants_move_and_the_pitch_stays(factor):
+    before = voice(125, (900, 2600))
+    after = shift_formants(before, factor, RATE)
+    assert after.shape == before.shape and after.dtype == np.float32
+    assert resonances(before, 500, 1600) == pytest.approx(900, abs=60)
+    assert resonances(after, 400, 1700) == pytest.approx(900 * factor, rel=0.06)
+    assert resonances(after, 1800 * factor, 4500) == pytest.approx(
+        2600 * factor, rel=0.08
+    )  # the gain is limited
+    spectrum = np.abs(np.fft.rfft(after * np.hanning(len(after)))).reshape(-1)
+    harmonics = spectrum[250:8000:250]  # bins of half a hertz: every 125 Hz
+    between = spectrum[375:8000:250]
+    assert np.all(harmonics > 100 * between)
+
+
+def test_formants_that_stay_leave_the_sound_as_it_was():
+    audio = noise(0)
+    np.testing.assert_allclose(shift_formants(audio, 1.0, RATE), audio, atol=1e-6)
+
+
+def test_formants_change_no_level_by_more_than_20_db():
+    """Even where the voice ends at 2 kHz: what lies above is not blown up."""
+    spectrum = np.fft.rfft(noise(1))
+    spectrum[len(spectrum) // 4 :] *= 1e-3
+    audio = np.fft.irfft(spectrum).astype(np.float32)
+    change = (
+        decibels(
+            np.abs(np.fft.rfft(shift_formants(audio, 1.68, RATE))[len(spectrum) // 4 + 100 :]) ** 2
+        ).mean()
+        - decibels(np.abs(spectrum[len(spectrum) // 4 + 100 :]) ** 2).mean()
+    )
+    assert 3 < change <= FORMANT_GAIN_DB + 0.5
 
 
 def test_colour_changes_each_band_by_8_db_at_most():
@@ -162,5 +224,9 @@ def test_rooms_depend_on_the_generator_alone():
 
 def test_silence_stays_silent():
     silence = np.zeros(5000, np.float32)
-    for changed in (colour(silence, rng(0), RATE), reverberate(silence, rng(0), RATE)):
+    for changed in (
+        shift_formants(silence, 1.3, RATE),
+        colour(silence, rng(0), RATE),
+        reverberate(silence, rng(0), RATE),
+    ):
         assert not changed.any()

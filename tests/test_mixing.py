@@ -323,7 +323,7 @@ def test_both_stems_of_a_song_have_the_same_speed():
             )
             speeds.append(hertz(excerpt.vocals) / 500)
     semitones = 12 * np.log2(speeds)
-    assert -3.01 < semitones.min() < -2.5 and 2.5 < semitones.max() < 3.01
+    assert -6.01 < semitones.min() < -5 and 5 < semitones.max() < 6.01
     share = np.mean(np.abs(semitones) > 0.02)
     assert share == pytest.approx(CHANCES["speed"], abs=0.15)
 
@@ -336,6 +336,26 @@ def test_both_stems_of_a_song_stay_together_in_time(monkeypatch):
         if excerpt.kind == "true":
             gain = np.sqrt(np.sum(excerpt.vocals**2) / np.sum(excerpt.accompaniment**2))
             np.testing.assert_allclose(excerpt.vocals, gain * excerpt.accompaniment, atol=1e-5)
+
+
+def test_formants_do_not_follow_the_speed_and_are_for_voices_alone(monkeypatch):
+    """A voice half an octave higher still has formants within 3 semitones."""
+    moved = []
+
+    def note(audio, factor, rate):
+        moved.append(factor)
+        return np.zeros_like(audio)
+
+    monkeypatch.setattr(mixing, "shift_formants", note)
+    monkeypatch.setattr(mixing, "draw_speed", lambda rng: 2.0 ** (6 / 12))
+    only(monkeypatch, speed=1.0, formants=1.0)
+    mixer = make_mixer(VOICES, MUSICS, augment=True)
+    drawn = [mixer.draw(seed) for seed in range(60)]
+    sung = sum(excerpt.kind != "instrumental" for excerpt in drawn)
+    assert sung <= len(moved) <= 1.5 * sung and 0 < sung < 60  # one song is not taken twice
+    semitones = 12 * np.log2(moved)
+    assert -9 <= semitones.min() < -8 and -4 < semitones.max() <= -3
+    assert all(excerpt.accompaniment.any() and not excerpt.vocals.any() for excerpt in drawn)
 
 
 def test_a_second_recording_joins_no_louder_than_the_first():

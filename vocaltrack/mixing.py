@@ -12,8 +12,10 @@ import numpy as np
 from vocaltrack.augmentation import (
     change_speed,
     colour,
+    draw_formants,
     draw_speed,
     reverberate,
+    shift_formants,
     source_samples,
 )
 from vocaltrack.errors import UserError
@@ -24,7 +26,7 @@ TRUE_BALANCE_DB = 10.0
 AMALGAMATION_BALANCE_DB = 10.0
 LEVEL_DB = (-34.0, -12.0)
 GAP_SECONDS = 0.5
-CHANCES = {"speed": 0.7, "colour": 0.7, "reverberation": 0.5, "second": 0.2}
+CHANCES = {"speed": 0.7, "formants": 0.6, "colour": 0.7, "reverberation": 0.5, "second": 0.2}
 SECOND_DB = (-12.0, 0.0)
 
 
@@ -167,7 +169,7 @@ class Mixer:
         factor = self._speed(rng)
         index, first = self.true.draw(rng, source_samples(factor, self.samples))
         song, audio, _ = self.true.stems[index]
-        vocals = self._coloured(self._piece(audio, first, factor), rng)
+        vocals = self._coloured(self._sung(self._piece(audio, first, factor), factor, rng), rng)
         music = self._piece(self.accompaniment_of[song.key], first, factor)
         balance = _gain(rng.uniform(-TRUE_BALANCE_DB, TRUE_BALANCE_DB))
         return vocals * balance, self._coloured(music, rng), (song.key,)
@@ -202,13 +204,22 @@ class Mixer:
         factor = self._speed(rng)
         index, first = pool.draw(rng, source_samples(factor, self.samples))
         song, audio, _ = pool.stems[index]
-        return self._coloured(self._piece(audio, first, factor), rng), song.key
+        piece = self._piece(audio, first, factor)
+        if pool is self.vocals:
+            piece = self._sung(piece, factor, rng)
+        return self._coloured(piece, rng), song.key
 
     def _piece(self, audio, first, factor):
         if factor == 1.0:
             return _cut(audio, first, self.samples)
         source = _cut(audio, first, source_samples(factor, self.samples))
         return change_speed(source, factor, self.samples)
+
+    def _sung(self, audio, speed, rng):
+        """The voice of another singer: formants that did not follow the speed."""
+        if not self._happens("formants", rng):
+            return audio
+        return shift_formants(audio, draw_formants(rng) / speed, self.sample_rate)
 
     def _coloured(self, audio, rng):
         return colour(audio, rng, self.sample_rate) if self._happens("colour", rng) else audio

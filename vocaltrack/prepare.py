@@ -126,6 +126,11 @@ def _plan(songs, chunks, features, seed):
         "excerpts": [EXCERPTS_PER_SHARD, CHUNKS_PER_EXCERPT],
         "augmentation": [
             augmentation.SPEED_SEMITONES,
+            augmentation.FORMANT_SEMITONES,
+            augmentation.FORMANT_GAIN_DB,
+            augmentation.ENVELOPE_FFT,
+            augmentation.PREDICTORS,
+            augmentation.SMOOTHING_HZ,
             augmentation.COLOUR_DB,
             augmentation.COLOUR_POINTS,
             augmentation.REVERBERATION_SECONDS,
