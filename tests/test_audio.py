@@ -140,6 +140,13 @@ def test_ogg_streams_in_a_row_are_refused_since_only_the_first_would_be_read(tmp
     refusal(lambda: open_audio(path), path, "several Ogg streams")
 
 
+def test_ogg_streams_side_by_side_are_refused_too(tmp_path):
+    one, two = (written(tmp_path / f"{i}.ogg", noise(44100)).read_bytes() for i in (1, 2))
+    path, head = tmp_path / "both.ogg", 27 + 1 + 30  # the page of Vorbis's first header
+    path.write_bytes(one[:head] + two[:head] + one[head:] + two[head:])
+    refusal(lambda: open_audio(path), path, "several Ogg streams")
+
+
 def test_an_mp3_that_says_no_length_is_refused_rather_than_read_in_part(tmp_path, no_ffmpeg):
     """libsndfile guesses its length from the first bit rate, here about half."""
     loud_first = noise(8 * 44100) * np.where(np.arange(8 * 44100) < 4 * 44100, 1, 1e-5)[:, None]

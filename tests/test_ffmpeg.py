@@ -1,7 +1,7 @@
 """ffmpeg: a fake one tells what we make of it, the real one that it is so."""
 
-import math
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -13,7 +13,9 @@ import pytest
 from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
-from vocaltrack.ffmpeg import describe
+from vocaltrack.errors import UserError
+from vocaltrack.ffmpeg import Description, describe
+from vocaltrack.file_separation import plan_targets
 
 RATE = 32000
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg on the PATH")
@@ -86,7 +88,7 @@ def test_a_start_beyond_the_end_is_named(fake):
 )
 def test_a_failure_midway_is_one_line_with_ffmpegs_last_word(fake, message, code):
     file = open_audio(fake(au(noise(BLOCK + 5)), message, code))
-    after = f"is damaged after {math.floor(100 * (BLOCK + 5) / RATE) / 100:.2f} s"
+    after = f"is damaged after {(BLOCK + 5) / RATE:.2f} s"
     refusal(lambda: list(file.blocks()), after, message.splitlines()[-1], "--duration 4.09 takes")
 
 
@@ -172,7 +174,8 @@ def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):
     one = convert(wavs[1], tmp_path / "one.mka", "-c:a", "flac")
     maps = ["-map", "0:a", "-map", "1:a", "-c:a", "flac"]
     two = convert(wavs[0], tmp_path / "Stream #0:7: Audio: .mka", *inputs[2:], *maps)
-    assert (describe(one), describe(two)) == ((1, 1.0), (2, 1.0))
+    assert describe(one) == Description(1, 1.0, None)
+    assert describe(two) == Description(2, 1.0, None)
     assert not read_audio(two)[0].any() and read_audio(one)[0].any()
 
 
@@ -195,6 +198,35 @@ def test_a_film_with_damage_that_ffmpeg_takes_for_a_success_is_refused(tmp_path,
     data[half:end] = bytes(end - half)
     path.write_bytes(data)
     refusal(lambda: read_audio(path), path, "damaged after")
+
+
+@real_ffmpeg
+def test_what_comes_before_damage_is_counted_from_the_start_given(tmp_path):
+    path = convert(written(tmp_path / "a.wav", noise(10 * 44100)), tmp_path / "a.mka")
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    data[half : half + 2000] = bytes(2000)
+    path.write_bytes(data)
+    with pytest.raises(UserError) as caught:
+        list(open_audio(path, start=2.0).blocks())
+    damaged, advised = map(
+        float, re.findall(r"after ([\d.]+) s.*--duration ([\d.]+)", str(caught.value))[0]
+    )
+    assert 4 < damaged < 6 and advised == pytest.approx(damaged - 2, abs=0.011)
+    audio = np.concatenate(list(open_audio(path, start=2.0, duration=advised).blocks()))
+    assert len(audio) == round(44100 * advised)
+
+
+@real_ffmpeg
+def test_24_bit_stay_24_bit(tmp_path):
+    wav = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_24")
+    for name, options, wanted in (
+        ("a.m4a", ["-c:a", "alac", "-sample_fmt", "s32p"], "PCM_24"),
+        ("b.m4a", ["-c:a", "alac", "-sample_fmt", "s16p"], "PCM_16"),
+        ("c.m4a", [], "PCM_16"),
+    ):
+        file = open_audio(convert(wav, tmp_path / name, *options))
+        assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][1] == wanted
 
 
 @real_ffmpeg

@@ -93,7 +93,10 @@ class AudioFile:
 
     def _decoded(self):
         if self.subtype is None:
-            yield from _cut(ffmpeg.decode(self.path), self.first, self.stop)
+            try:
+                yield from _cut(ffmpeg.decode(self.path), self.first, self.stop)
+            except ffmpeg.Stumbled as error:
+                raise self._damaged(error.done - self.first, error.why) from error
             return
         # libsndfile misses the place near the end of Ogg files when it seeks.
         if self.first and not self.subtype.startswith(SEEKABLE_SUBTYPES):
@@ -174,11 +177,8 @@ def open_audio(path, start=0.0, duration=None):
         samples = subtype = None
         exact = False
     check_shape(rate, channels, path)
-    if state == "chained":
-        raise UserError(
-            f"{path} holds several Ogg streams, one after the other; make one of them, "
-            "e.g. by converting it to flac"
-        )
+    if state == "several":
+        raise UserError(f"{path} holds several Ogg streams; make one of them, e.g. a flac")
     first = round(start * rate)
     stop = None if duration is None else first + max(1, round(duration * rate))
     left = None

@@ -112,11 +112,8 @@ def _separate_one(separator, job, options, file):
         _say(f"{path}: {stem}{of}")
         if str(path) in written.clipped:
             _say(f"{path}: clipped; use --clip rescale or float to keep the peaks")
-    tracks, seconds = (1, None) if file.subtype else ffmpeg.describe(file.path)
-    if tracks > 1:
-        _say(f"{job.source}: holds {tracks} audio tracks, of which the first was separated")
-    if seconds and file.stop is None and written.seconds < seconds - options.start - SHORTER:
-        _say(f"{job.source}: is {seconds:.2f} s long by its header; its sound ends before")
+    if file.subtype is None:
+        _say_of_film(ffmpeg.describe(file.path), file, written.seconds + options.start)
     if written.gain != 1.0:
         _say(
             f"{job.source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "
@@ -129,6 +126,13 @@ def _separate_one(separator, job, options, file):
             f"{job.source}: {file.sample_rate} Hz, {file.channels} channels, "
             f"{speed:.1f} times real time"
         )
+
+
+def _say_of_film(film, file, end):
+    if film.tracks > 1:
+        _say(f"{file.path}: holds {film.tracks} audio tracks, of which the first was separated")
+    if film.seconds and file.stop is None and end < film.seconds - SHORTER:
+        _say(f"{file.path}: is {film.seconds:.2f} s long by its header; its sound ends before")
 
 
 def _say(text):

@@ -12,6 +12,7 @@ _SIZE = re.compile(
     r"^ *(?:data|SSND|BODY|Data (?:[Ss]ize|length)) *:? (\d+)\b(?: \(?should be (\d+))?",
     re.MULTILINE,
 )
+OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
 COUNTED = ("AVR", "MPC2K", "MAT5", "NIST")
 _FRAMES = re.compile(r"^ *(?:Frames *:|Rows : \d+ +Cols :|sample_count -i) (\d+)", re.MULTILINE)
 NOTED = ("MAT4", "VOC")
@@ -42,21 +43,23 @@ def says_more(path, info):
 
 
 def ogg_state(path):
-    """How an Ogg file ends: "whole", "cut", or "chained" where a second
-    stream follows the first, which is all that libsndfile reads; "whole" also
-    for what is no Ogg file."""
-    running, ended = set(), False
+    """How an Ogg file ends: "whole", "cut", or "several" where a second sound
+    follows the first or goes along with it, which is all that libsndfile
+    reads; "whole" also for what is no Ogg file."""
+    running, sounds = {}, 0
     with open(path, "rb") as file:
         while len(header := file.read(27)) == 27 and header[:4] == b"OggS":
             flags, serial = header[5], header[14:18]
+            size = sum(file.read(header[26]))
+            start = file.read(min(size, 8))
             if flags & 2:
-                if ended and not running:
-                    return "chained"
-                running.add(serial)
+                running[serial] = start.startswith(OGG_SOUNDS)
+                sounds += running[serial]
             if flags & 4:
-                running.discard(serial)
-                ended = True
-            file.seek(sum(file.read(header[26])), 1)
+                running.pop(serial, None)
+            file.seek(size - len(start), 1)
+        if sounds > 1:
+            return "several"
         return "cut" if running or file.tell() > path.stat().st_size else "whole"
 
 

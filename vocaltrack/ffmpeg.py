@@ -1,7 +1,7 @@
 """What libsndfile does not read (m4a, mp4, wma, video), through ffmpeg."""
 
 import contextlib
-import math
+import dataclasses
 import re
 import shutil
 import struct
@@ -14,8 +14,38 @@ from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 
 HEADER = struct.Struct(">4sIIIII")
-_TRACK = re.compile(rb"^ *Stream #0:\d+.*: Audio: ", re.MULTILINE)
+_TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
+_DEPTH = re.compile(rb"\(24 bit\)")
 _LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
+
+
+class Stumbled(Exception):
+    """What ffmpeg says of damage.
+
+    Attributes:
+        done: samples that came before.
+        why: one line.
+    """
+
+    def __init__(self, done, why):
+        super().__init__(why)
+        self.done, self.why = done, why
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What a file says of itself.
+
+    Attributes:
+        tracks: number of audio tracks, of which `decode` takes the first.
+        seconds: length of the whole, or None.
+        subtype: sample format of the first track as libsndfile would name it,
+            where it is one of integers of 24 bit; else None.
+    """
+
+    tracks: int
+    seconds: float | None
+    subtype: str | None
 
 
 def probe(path, why):
@@ -47,10 +77,11 @@ def decode(path):
         float32 [at most 131072, channels].
 
     Raises:
-        UserError: ffmpeg finds no audio in the file, or stumbles on the way.
+        UserError: ffmpeg finds no audio in the file.
+        Stumbled: the file is damaged.
     """
     with _decoder(path) as (process, messages):
-        sample_rate, channels = _read_header(process, messages, path)
+        _, channels = _read_header(process, messages, path)
         frame, done = 4 * channels, 0
         while data := process.stdout.read(BLOCK * frame):
             whole = data[: len(data) - len(data) % frame]
@@ -58,25 +89,18 @@ def decode(path):
             yield np.frombuffer(whole, ">f4").astype(np.float32).reshape(-1, channels)
         # Of much that it cannot read ffmpeg complains, and calls it a success.
         if process.wait() or messages.tell():
-            good = math.floor(100 * done / sample_rate) / 100
-            raise UserError(
-                f"{path} is damaged after {good:.2f} s ({_last_line(messages)}); "
-                f"--duration {good:.2f} takes what comes before"
-            )
+            raise Stumbled(done, _last_line(messages))
 
 
 def describe(path):
-    """What a file says of itself.
-
-    Returns:
-        (tracks, seconds): how many audio tracks it has, of which `decode` takes
-        the first, and the length of the whole, or None.
-    """
+    """What a file says of itself: a `Description`."""
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", f"file:{path}"]
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
     length = _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
-    return len(_TRACK.findall(listing)), seconds
+    tracks = _TRACK.findall(listing)
+    subtype = "PCM_24" if tracks and _DEPTH.search(tracks[0]) else None
+    return Description(len(tracks), seconds, subtype)
 
 
 @contextlib.contextmanager

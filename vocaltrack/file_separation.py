@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+from vocaltrack import ffmpeg
 from vocaltrack.config import CLIPS
 from vocaltrack.errors import UserError
 from vocaltrack.files import real_path
@@ -87,7 +88,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         if real_path(path) in seen:
             raise UserError(f"{path} is named twice; input and outputs must be different files")
         seen.add(real_path(path))
-        chosen = choose_subtype(path, subtype, file.subtype)
+        chosen = choose_subtype(path, subtype, file.subtype or ffmpeg.describe(file.path).subtype)
         if clip == "float" and chosen in INTEGER_BITS:
             chosen = float_subtype(path)
         check_target(path, file.sample_rate, file.channels, chosen, file.samples)
