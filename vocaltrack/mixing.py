@@ -22,8 +22,7 @@ from vocaltrack.errors import UserError
 
 KINDS = ("true", "amalgamation", "instrumental")
 KIND_SHARES = (0.40, 0.40, 0.20)
-TRUE_BALANCE_DB = 10.0
-AMALGAMATION_BALANCE_DB = 10.0
+BALANCE_DB = (-14.0, 10.0)  # of the voice; in much of pop it is the softer one
 LEVEL_DB = (-34.0, -12.0)
 GAP_SECONDS = 0.5
 CHANCES = {"speed": 0.7, "formants": 0.6, "colour": 0.7, "reverberation": 0.5, "second": 0.2}
@@ -76,7 +75,9 @@ def sounding_segments(audio, sample_rate, top_db=45.0):
 
 class Pool:
     """Stems to draw excerpts from; larger datasets are drawn more often, but
-    only by the square root of their length, so that small ones are heard.
+    only by the square root of their length, so that small ones are heard. The
+    songs of a dataset that have both stems count as one of their own: there are
+    few, and they are what a network is for.
 
     Args:
         stems: list of (song, audio, segments): a `Song`, its stem [samples]
@@ -86,7 +87,7 @@ class Pool:
     def __init__(self, stems):
         self.stems = [stem for stem in stems if len(stem[2])]
         seconds = np.array([np.diff(segments).sum() for _, _, segments in self.stems], float)
-        datasets = np.array([song.dataset for song, _, _ in self.stems])
+        datasets = np.array([f"{song.dataset} {song.stems}" for song, _, _ in self.stems])
         self.chances = seconds.copy()
         for dataset in set(datasets):
             self.chances[datasets == dataset] /= np.sqrt(seconds[datasets == dataset].sum())
@@ -171,7 +172,7 @@ class Mixer:
         song, audio, _ = self.true.stems[index]
         vocals = self._coloured(self._sung(self._piece(audio, first, factor), factor, rng), rng)
         music = self._piece(self.accompaniment_of[song.key], first, factor)
-        balance = _gain(rng.uniform(-TRUE_BALANCE_DB, TRUE_BALANCE_DB))
+        balance = _gain(rng.uniform(*BALANCE_DB))
         return vocals * balance, self._coloured(music, rng), (song.key,)
 
     def _amalgamation(self, rng):
@@ -182,8 +183,8 @@ class Mixer:
             accompaniment, backing = self._several(self.accompaniments, rng)
         if self._happens("reverberation", rng):
             vocals = reverberate(vocals, rng, self.sample_rate)
-        balance = rng.uniform(-AMALGAMATION_BALANCE_DB, AMALGAMATION_BALANCE_DB)
-        vocals = vocals * _level(vocals, accompaniment) * _gain(balance)
+        balance = _gain(rng.uniform(*BALANCE_DB))
+        vocals = vocals * _level(vocals, accompaniment) * balance
         return vocals, accompaniment, (singing, backing)
 
     def _instrumental(self, rng):

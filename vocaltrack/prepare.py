@@ -138,8 +138,7 @@ def _plan(songs, chunks, features, seed):
         ],
         "mixing": [
             mixing.KIND_SHARES,
-            mixing.TRUE_BALANCE_DB,
-            mixing.AMALGAMATION_BALANCE_DB,
+            mixing.BALANCE_DB,
             mixing.LEVEL_DB,
             mixing.CHANCES,
             mixing.SECOND_DB,
