@@ -147,6 +147,40 @@ def test_ogg_streams_side_by_side_are_refused_too(tmp_path):
     refusal(lambda: open_audio(path), path, "several Ogg streams")
 
 
+def end_of_ogg(path, position):
+    """Let the last page of an Ogg file end at another sample."""
+    data, layout = bytearray(path.read_bytes()), struct.Struct("<6sqIII")
+    page = data.rindex(b"OggS")
+    start, _, serial, number, _ = layout.unpack_from(data, page)
+    layout.pack_into(data, page, start, position, serial, number, 0)
+    checksum = 0
+    for byte in data[page:]:
+        checksum ^= byte << 24
+        for _ in range(8):
+            high = checksum >> 31
+            checksum = (checksum << 1 ^ high * 0x04C11DB7) & 0xFFFFFFFF
+    layout.pack_into(data, page, start, position, serial, number, checksum)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("more", "whole"), [(144, True), (959, True), (960, False), (48000, False)]
+)
+def test_an_opus_file_may_count_a_part_of_a_packet_too_many(tmp_path, more, whole):
+    """As ffmpeg writes them: the last page ends later than what the packets hold."""
+    path, skipped = tmp_path / "a.opus", 312
+    soundfile.write(path, noise(48000), 48000, format="OGG", subtype="OPUS")
+    end_of_ogg(path, 10**6)
+    held = len(soundfile.read(path)[0])
+    assert 48000 <= held < 49000
+    end_of_ogg(path, held + skipped + more)
+    assert soundfile.info(path).frames == held + more
+    if whole:
+        assert len(read_audio(path)[0]) == held
+    else:
+        refusal(lambda: read_audio(path), path, "it is cut short")
+
+
 def test_an_mp3_that_says_no_length_is_refused_rather_than_read_in_part(tmp_path, no_ffmpeg):
     """libsndfile guesses its length from the first bit rate, here about half."""
     loud_first = noise(8 * 44100) * np.where(np.arange(8 * 44100) < 4 * 44100, 1, 1e-5)[:, None]

@@ -19,6 +19,7 @@ MP3_SUBTYPES = ("MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 WIDE_SUBTYPES = ("PCM_32", "DOUBLE")  # hold more digits than float32
 SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")
 MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or less
+OPUS_SLACK = 0.02  # seconds: a packet, which encoders do not always fill
 LONGEST = 1e9  # seconds
 MOST_HEADER = 65536  # bytes; so much may precede no samples at all
 LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
@@ -77,12 +78,12 @@ class AudioFile:
             done += len(block)
             yield block
         if done == 0 and self.first:
-            start = self.first / self.sample_rate
-            raise UserError(f"{self.path} ends before --start {start:.10g}")
+            raise UserError(f"{self.path} ends before --start {self.first / self.sample_rate:.10g}")
         if done == 0:
             raise UserError(f"{self.path} holds no samples")
-        slack = MP3_SLACK if self.subtype in MP3_SUBTYPES else 0
-        if self.exact and done < self.samples - slack:
+        slack = OPUS_SLACK * self.sample_rate if self.subtype == "OPUS" else 1
+        slack = MP3_SLACK + 1 if self.subtype in MP3_SUBTYPES else slack
+        if self.exact and done <= self.samples - slack:
             raise self._damaged(done, "it is cut short")
         wanted = math.inf if self.stop is None else self.stop - self.first
         if not self.exact and self.subtype and self.samples <= done < wanted:
