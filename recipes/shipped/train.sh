@@ -8,25 +8,54 @@
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
-# First to third lessons, of the package as it was then (its train.sh says which):
-# stems changed in speed by up to 3 semitones, voices with the formants they had.
-before=runs/before
-[ -e $before ] || git worktree add $before 5f8f929
-PYTHONPATH=$PWD/$before $before/recipes/shipped/train.sh "$data"
+common="--optimizer adam --decay cosine --dropout 0.1 --steps-per-epoch 150 --records records"
 
-# Fourth lessons: new mixtures of more singers.
-common="--optimizer adam --decay cosine --dropout 0.1 --steps-per-epoch 150 --patience 100"
-common="$common --records records"
+# First lessons, of the package as it was then: 64,000 chunks, nothing augmented.
+first=runs/first
+[ -e $first ] || git worktree add $first 6d3feff
+(
+    cd $first
+    export PYTHONPATH=$PWD
+    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records
+    python train_clustering.py --model dc --epochs 10 $common --run runs/dc-first
+    python train_clustering.py --model dc --epochs 6 $common --run runs/dc --initial runs/dc-first
+    python train_clustering.py --model hdc --epochs 14 $common --run runs/hdc --initial runs/dc-first
+    python train_unet.py --model unet --epochs 18 $common --run runs/unet
+)
+ln -sfn first/runs/dc runs/dc
+
+# Second and third lessons, of the package as it was then: 128,000 chunks, stems changed in
+# speed by up to 3 semitones; the third at half the learning rate, down to zero.
+second=runs/second
+[ -e $second ] || git worktree add $second 5f8f929
+(
+    cd $second
+    export PYTHONPATH=$PWD
+    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
+        --train-chunks 128000 --seed 1
+    half="--learning-rate 5e-4 --patience 100"
+    python train_clustering.py --model hdc --epochs 16 $common --run runs/hdc-second \
+        --initial ../first/runs/hdc
+    python train_clustering.py --model hdc --epochs 18 $common $half --run runs/hdc \
+        --initial runs/hdc-second
+    common="$common --precision mixed_bfloat16"
+    python train_unet.py --model unet --epochs 36 $common --run runs/unet-second \
+        --initial ../first/runs/unet
+    python train_unet.py --model unet --epochs 20 $common $half --run runs/unet \
+        --initial runs/unet-second
+)
+
+# Fourth lessons: new mixtures, of more singers.
 python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
     --train-chunks 128000 --seed 2
-ln -sfn before/runs/dc runs/dc
-python train_clustering.py --model hdc --epochs 18 $common --learning-rate 7e-4 \
-    --run runs/hdc --initial $before/runs/hdc
+common="$common --patience 100"
+python train_clustering.py --model hdc --epochs 18 $common --learning-rate 7e-4 --run runs/hdc \
+    --initial $second/runs/hdc
 common="$common --precision mixed_bfloat16"
-python train_unet.py --model unet --epochs 40 $common --learning-rate 7e-4 \
-    --run runs/unet --initial $before/runs/unet
-python train_unet.py --model uhnet --epochs 16 $common --learning-rate 5e-4 \
-    --run runs/uhnet --initial runs/unet --clustering runs/hdc
+python train_unet.py --model unet --epochs 40 $common --learning-rate 7e-4 --run runs/unet \
+    --initial $second/runs/unet
+python train_unet.py --model uhnet --epochs 16 $common --learning-rate 5e-4 --run runs/uhnet \
+    --initial runs/unet --clustering runs/hdc
 
 vocaltrack export runs/dc saved_models/dc
 for model in hdc unet uhnet; do
