@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from tests.paths import REPOSITORY, SAVED_MODELS
-from vocaltrack import commands, separator
+from vocaltrack import commands, separator, signals
 from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.endings import mp3_tells_length
@@ -50,7 +50,7 @@ def cheap(monkeypatch):
     monkeypatch.setattr(separator, "load", lambda folder: model)
     monkeypatch.setattr(commands, "load_tensorflow", lambda *options: None)
     monkeypatch.setattr(commands, "compute_in_bfloat16", lambda: None)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in signals.ENDING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

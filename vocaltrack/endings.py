@@ -46,17 +46,17 @@ def ogg_state(path):
     """How an Ogg file ends: "whole", "cut", or "several" where a second sound
     follows the first or goes along with it, which is all that libsndfile
     reads; "whole" also for what is no Ogg file."""
-    running, sounds = {}, 0
+    running, sounds = set(), 0
     with open(path, "rb") as file:
         while len(header := file.read(27)) == 27 and header[:4] == b"OggS":
             flags, serial = header[5], header[14:18]
             size = sum(file.read(header[26]))
             start = file.read(min(size, 8))
             if flags & 2:
-                running[serial] = start.startswith(OGG_SOUNDS)
-                sounds += running[serial]
+                running.add(serial)
+                sounds += start.startswith(OGG_SOUNDS)
             if flags & 4:
-                running.pop(serial, None)
+                running.discard(serial)
             file.seek(size - len(start), 1)
         if sounds > 1:
             return "several"

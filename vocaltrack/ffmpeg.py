@@ -15,7 +15,6 @@ from vocaltrack.errors import UserError, one_line
 
 HEADER = struct.Struct(">4sIIIII")
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
-_DEPTH = re.compile(rb"\(24 bit\)")
 _LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
 
 
@@ -99,7 +98,7 @@ def describe(path):
     length = _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
     tracks = _TRACK.findall(listing)
-    subtype = "PCM_24" if tracks and _DEPTH.search(tracks[0]) else None
+    subtype = "PCM_24" if tracks and b"(24 bit)" in tracks[0] else None
     return Description(len(tracks), seconds, subtype)
 
 

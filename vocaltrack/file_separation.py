@@ -80,6 +80,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
     subtype = subtype and subtype.upper()
     if clip == "float" and subtype in INTEGER_BITS:
         raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
+    source = file.subtype or ffmpeg.describe(file.path).subtype
     seen = {real_path(file.path)}
     targets = {}
     for stem, path in paths.items():
@@ -88,7 +89,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         if real_path(path) in seen:
             raise UserError(f"{path} is named twice; input and outputs must be different files")
         seen.add(real_path(path))
-        chosen = choose_subtype(path, subtype, file.subtype or ffmpeg.describe(file.path).subtype)
+        chosen = choose_subtype(path, subtype, source)
         if clip == "float" and chosen in INTEGER_BITS:
             chosen = float_subtype(path)
         check_target(path, file.sample_rate, file.channels, chosen, file.samples)
