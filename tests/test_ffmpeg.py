@@ -13,6 +13,7 @@ import pytest
 from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
+from vocaltrack.endings import film_is_cut
 from vocaltrack.errors import UserError
 from vocaltrack.ffmpeg import Description, describe
 from vocaltrack.file_separation import plan_targets
@@ -159,13 +160,49 @@ def test_lossy_files_keep_time_and_length(tmp_path, name, options):
 
 
 @real_ffmpeg
-@pytest.mark.parametrize("name", ["a.m4a", "a.mkv"])
-def test_a_film_that_was_cut_short_is_refused(tmp_path, name):
+@pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.avi", "a.flv"])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.97])
+def test_a_film_that_was_cut_short_is_refused(tmp_path, name, share):
     wav = written(tmp_path / "a.wav", noise(4 * 44100))
     path = convert(wav, tmp_path / name, *(["-movflags", "+faststart"] if name == "a.m4a" else []))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert len(read_audio(path)[0]) >= 4 * 44100
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     refusal(lambda: read_audio(path), path, "damaged")
 
+
+def riff(form, size, content):
+    return b"RIFF" + size.to_bytes(4, "little") + form + content
+
+
+def flv(*tags):
+    """Tags of (type, length of the content), each followed by its own length."""
+    lengths = [(11 + length).to_bytes(4, "big") for _, length in tags]
+    bodies = [bytes([kind]) + bytes(10 + length) for kind, length in tags]
+    return b"FLV\1\5\0\0\0\x09" + bytes(4) + b"".join(sum(zip(bodies, lengths), ()))
+
+
+@pytest.mark.parametrize(
+    ("film", "lost"),
+    [
+        (riff(b"AVI ", 1004, bytes(1000)), 129),
+        (riff(b"AVI ", 1004, bytes(1000)) + riff(b"AVIX", 503, bytes(500)), 129),
+        (flv((18, 100), (8, 300), (9, 5000)), 1),
+        (flv((18, 100), (8, 300), (9, 5000)), 5100),
+    ],
+)
+def test_films_that_tell_their_size_are_known_to_be_cut(tmp_path, film, lost):
+    path = tmp_path / "film"
+    path.write_bytes(film)
+    assert not film_is_cut(path)
+    path.write_bytes(film[:-lost])
+    assert film_is_cut(path)
+
+
+@pytest.mark.parametrize("size", [0, 2**32 - 1])
+def test_a_film_written_to_a_pipe_tells_no_size(tmp_path, size):
+    path = tmp_path / "film"
+    path.write_bytes(riff(b"AVI ", size, bytes(1000)))
+    assert not film_is_cut(path)
 
 @real_ffmpeg
 def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):

@@ -175,8 +175,8 @@ def open_audio(path, start=0.0, duration=None):
             raise RuntimeError("it does not say how long it is")
     except (OSError, RuntimeError, TypeError) as error:
         rate, channels = ffmpeg.probe(path, one_line(error))
-        samples = subtype = None
-        exact = False
+        samples, subtype, exact = None, None, False
+        state = "cut" if endings.film_is_cut(path) else state
     check_shape(rate, channels, path)
     if state == "several":
         raise UserError(f"{path} holds several Ogg streams; make one of them, e.g. a flac")

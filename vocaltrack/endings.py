@@ -13,6 +13,8 @@ _SIZE = re.compile(
     re.MULTILINE,
 )
 OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+FLV_TAGS = (b"\x08", b"\x09", b"\x12")  # audio, video, script
+AVI_PARTS = (b"AVI ", b"AVIX")
 COUNTED = ("AVR", "MPC2K", "MAT5", "NIST")
 _FRAMES = re.compile(r"^ *(?:Frames *:|Rows : \d+ +Cols :|sample_count -i) (\d+)", re.MULTILINE)
 NOTED = ("MAT4", "VOC")
@@ -61,6 +63,26 @@ def ogg_state(path):
         if sounds > 1:
             return "several"
         return "cut" if running or file.tell() > path.stat().st_size else "whole"
+
+
+def film_is_cut(path):
+    """Whether an AVI or FLV film ends before its end, which ffmpeg takes for
+    whole; False for what is neither."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(12)
+        if start[:3] == b"FLV":  # each tag is followed by its length
+            file.seek(max(0, size - 4))
+            last = size - 4 - int.from_bytes(file.read(4), "big")
+            file.seek(max(0, last))
+            return last < len(start) or file.read(1) not in FLV_TAGS
+        end = 0
+        while start[:4] == b"RIFF" and start[8:] in AVI_PARTS and any(start[4:8]):
+            end += 8 + int.from_bytes(start[4:8], "little")
+            end += end % 2
+            file.seek(end)
+            start = file.read(12)
+    return end > size + SLACK and end - size < 2**31
 
 
 def mp3_tells_length(path):
