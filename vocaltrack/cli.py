@@ -7,7 +7,7 @@ needs when it runs, so that --help answers at once.
 import argparse
 import sys
 
-from vocaltrack import __version__, options, signals
+from vocaltrack import __version__, options, quiet, signals
 from vocaltrack.errors import UserError, tell
 
 
@@ -24,6 +24,7 @@ def main(arguments=None):
     """
     chosen = build_parser().parse_args(arguments)
     signals.end_cleanly()
+    quiet.numpy_in_one_thread()
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
