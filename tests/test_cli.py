@@ -358,6 +358,22 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
     assert code == 2 and "is a folder" in error
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux does")
+def test_numpy_keeps_no_threads_of_its_own_beside_tensorflows(tmp_path):
+    script = (
+        "import os, sys\n"
+        "from vocaltrack.cli import main\n"
+        "assert main(['separate', 'absent.wav', 'out.wav']) == 2\n"
+        "assert 'numpy' in sys.modules and 'tensorflow' not in sys.modules\n"
+        "print(len(os.listdir('/proc/self/task')))\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"}
+    environment["PYTHONPATH"] = str(REPOSITORY)
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "1\n", done.stderr
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 @pytest.mark.parametrize("saved", [False, True])
 def test_threads_share_two_heaps(tmp_path, saved):
