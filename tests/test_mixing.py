@@ -184,7 +184,7 @@ def assert_spread(balance):
 
 def test_shares_of_the_kinds(excerpts):
     counts = Counter(excerpt.kind for excerpt in excerpts)
-    assert KIND_SHARES == (0.40, 0.40, 0.20)
+    assert KIND_SHARES == (0.35, 0.40, 0.25)
     for kind, share in zip(KINDS, KIND_SHARES):
         assert abs(counts[kind] / DRAWS - share) < 3 * np.sqrt(share * (1 - share) / DRAWS)
 

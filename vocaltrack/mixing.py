@@ -21,7 +21,7 @@ from vocaltrack.augmentation import (
 from vocaltrack.errors import UserError
 
 KINDS = ("true", "amalgamation", "instrumental")
-KIND_SHARES = (0.40, 0.40, 0.20)
+KIND_SHARES = (0.35, 0.40, 0.25)
 BALANCE_DB = (-14.0, 10.0)  # of the voice; in much of pop it is the softer one
 LEVEL_DB = (-34.0, -12.0)
 GAP_SECONDS = 0.5
