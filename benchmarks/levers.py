@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from networks import frequency_dense, residual, unet, with_frequency
+from networks import frequency_dense, unchanged, unet, with_frequency
 
 from vocaltrack import models
 from vocaltrack.config import UnetConfig
@@ -103,10 +103,15 @@ LEVERS = {
     "dropout 0.5 (the paper's)": Lever(dropout=0.5),
     "no dropout": Lever(dropout=0.0),
     "weights averaged, 0.99 a step": Lever(averaged=0.99),
-    "no batch norm": Lever(network=lambda x: unet(x, norm=False)),
+    "no batch norm but in the residual layers": Lever(network=lambda x: unet(x, norm=False)),
     "256 filters at the lowest level": Lever(network=lambda x: unet(x, WIDE_LOW)),
-    "residual 3x3 at the low levels": Lever(network=lambda x: unet(x, low=residual)),
-    "dense along frequency": Lever(network=lambda x: unet(x, low=frequency_dense)),
+    "no residual layers": Lever(network=lambda x: unet(x, down=unchanged, up=unchanged)),
+    "the same, and 5x5 kernels up (before 0.3)": Lever(
+        network=lambda x: unet(x, down=unchanged, up=unchanged, size_up=5)
+    ),
+    "dense along frequency at every level": Lever(
+        network=lambda x: unet(x, down=frequency_dense, up=frequency_dense)
+    ),
     "a channel for the frequency": Lever(network=lambda x: unet(x, before=with_frequency)),
 }
 

@@ -2,16 +2,43 @@
 
 from keras import layers, ops
 
+from vocaltrack import models
 
-def unet(x, filters=(16, 32, 64, 128, 128), norm=True, dropout=0.1, low=None, before=None):
+
+def shipped_low(x, level):
+    """The residual layers of the shipped U-net."""
+    if level == 4:
+        x = models.frequency_residual(models.residual(x, 192, "low4_a"), 256, "low4_b")
+        return models.residual(x, 192, "low4_c")
+    return x
+
+
+def shipped_low_up(x, level):
+    """The same on the way up."""
+    if level == 3:
+        return models.frequency_residual(models.residual(x, 64, "low3_a"), 128, "low3_b")
+    return x
+
+
+def unet(
+    x,
+    filters=(16, 32, 64, 128, 128),
+    norm=True,
+    dropout=0.1,
+    down=shipped_low,
+    up=shipped_low_up,
+    size_up=4,
+    before=None,
+):
     """The strided U-net with its parts exchangeable.
 
     Args:
         x: [batch, time, mel, channels].
         filters: of each level.
-        norm: batch norms.
+        norm: batch norms, but for those of residual layers.
         dropout: in the two deepest upsamplings.
-        low: applied after each level's convolution, takes (x, level).
+        down, up: applied after each level's convolution, take (x, level).
+        size_up: of the upsamplings' kernels.
         before: applied to the input.
     """
 
@@ -19,33 +46,26 @@ def unet(x, filters=(16, 32, 64, 128, 128), norm=True, dropout=0.1, low=None, be
         x = layers.BatchNormalization()(x) if norm else x
         return layers.LeakyReLU(slope)(x)
 
-    def extra(x, level):
-        return low(x, level) if low else x
-
     x = before(x) if before else x
     x = act(layers.Conv2D(filters[0], 5, padding="same", use_bias=not norm)(x), 0.2)
     skips = [x]
     for level, width in enumerate(filters[1:], start=1):
         x = act(layers.Conv2D(width, 5, 2, padding="same", use_bias=not norm)(x), 0.2)
-        x = extra(x, level)
+        x = down(x, level)
         skips.append(x)
     x = skips.pop()
     for level, width in reversed(list(enumerate(filters[:-1]))):
-        x = layers.Conv2DTranspose(width, 5, strides=2, padding="same", use_bias=not norm)(x)
-        x = act(x, 0.0)
+        x = layers.Conv2DTranspose(width, size_up, 2, padding="same", use_bias=not norm)(x)
+        x = up(act(x, 0.0), level)
         x = layers.Dropout(dropout)(x) if level >= 2 else x
-        x = extra(x, level)
         x = layers.Concatenate()([skips.pop(), x])
-    return layers.Conv2D(1, 5, padding="same")(x)
+    x = layers.Conv2D(5, (1, 5), padding="same", use_bias=False)(x)
+    return layers.Conv2D(1, (5, 1), padding="same")(x)
 
 
-def residual(x, level):
-    """Another 3x3 convolution at the low resolutions, as a residual."""
-    if level < 2:
-        return x
-    y = layers.Conv2D(x.shape[-1], 3, padding="same", use_bias=False)(x)
-    y = layers.BatchNormalization(gamma_initializer="zeros")(y)
-    return layers.LeakyReLU(0.2)(layers.Add()([x, y]))
+def unchanged(x, level):
+    """No layers besides."""
+    return x
 
 
 def frequency_dense(x, level):

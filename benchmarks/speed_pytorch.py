@@ -56,7 +56,8 @@ class Clustering(nn.Module):
 
 
 class StridedUnet(nn.Module):
-    """The compact U-net: 5x5 convolutions that pool by their stride."""
+    """The compact U-net: 5x5 convolutions that pool by their stride, residual
+    layers at the two lowest levels."""
 
     def __init__(self, config, channels=1):
         super().__init__()
@@ -66,28 +67,72 @@ class StridedUnet(nn.Module):
             _down(i, o, 5, 1 + (n > 0), nn.LeakyReLU(0.2))
             for n, (i, o) in enumerate(zip((channels, *sizes), sizes))
         )
+        self.lowest = nn.Sequential(
+            Residual(8 * f, 12 * f),
+            FrequencyResidual(8 * f * MELS // 16, 16 * f),
+            Residual(8 * f, 12 * f),
+        )
+        low = nn.Sequential(Residual(8 * f, 4 * f), FrequencyResidual(8 * f * MELS // 8, 8 * f))
         self.up = nn.ModuleList(
             nn.Sequential(
-                nn.ConvTranspose2d(i, o, 5, 2, 2, output_padding=1, bias=False),
+                nn.ConvTranspose2d(i, o, 4, 2, 1, bias=False),
                 nn.BatchNorm2d(o),
                 nn.ReLU(),
+                nn.Identity() if n else low,
                 nn.Dropout(config.dropout if n < 2 else 0.0),
             )
             for n, (i, o) in enumerate(
                 ((8 * f, 8 * f), (16 * f, 4 * f), (8 * f, 2 * f), (4 * f, f))
             )
         )
-        self.logits = nn.Conv2d(2 * f, 1, 5, padding=2)
+        self.logits = nn.Sequential(
+            nn.Conv2d(2 * f, 5, (1, 5), padding=(0, 2), bias=False),
+            nn.Conv2d(5, 1, (5, 1), padding=(2, 0)),
+        )
 
     def forward(self, x):
         skips = []
         for layer in self.down:
             x = layer(x)
             skips.append(x)
-        skips.pop()
+        x = self.lowest(skips.pop())
         for layer in self.up:
             x = torch.cat([skips.pop(), layer(x)], 1)
         return self.logits(x)
+
+
+class Residual(nn.Module):
+    """Two 3x3 convolutions."""
+
+    def __init__(self, channels, filters):
+        super().__init__()
+        self.layers = nn.Sequential(
+            _down(channels, filters, 3, 1, nn.ReLU()),
+            nn.Conv2d(filters, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
+
+    def forward(self, x):
+        return x + self.layers(x)
+
+
+class FrequencyResidual(nn.Module):
+    """Two dense layers over all bands and channels of a frame."""
+
+    def __init__(self, size, units):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(size, units, bias=False), _FrameNorm(units), nn.ReLU())
+        self.outer = nn.Sequential(nn.Linear(units, size, bias=False), _FrameNorm(size))
+
+    def forward(self, x):
+        frames = x.permute(0, 2, 3, 1).flatten(2)
+        y = self.outer(self.inner(frames))
+        return x + y.unflatten(2, (x.shape[3], x.shape[1])).permute(0, 3, 1, 2)
+
+
+class _FrameNorm(nn.BatchNorm1d):
+    def forward(self, x):
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 
 
 class DoubleUnet(nn.Module):

@@ -126,7 +126,7 @@ def test_half_precision_networks_answer_in_float32():
 PARAMETERS = {
     # The original's are 17.97 M, 18.63 M and 14.79 M.
     "paper": {"dc": 17_970_560, "hdc": 18_626_176, "unet": 14_791_745, "uhnet": 33_419_073},
-    "compact": {"dc": 1_745_408, "hdc": 2_401_024, "unet": 1_629_233, "uhnet": 4_031_057},
+    "compact": {"dc": 1_745_408, "hdc": 2_401_024, "unet": 3_386_186, "uhnet": 5_788_010},
 }
 
 
@@ -161,6 +161,20 @@ def test_four_poolings_and_four_upsamplings(style, down):
     assert shapes == [[size, size] for size in sizes]
     resizers = (layers.ZeroPadding2D, layers.Cropping2D, layers.Resizing)
     assert not any(isinstance(x, resizers) for x in model.layers)
+
+
+def test_the_low_levels_residual_layers_start_out_as_nothing_and_learn():
+    model = build_unet(TINY_UNET["strided"], MEAN, STD)
+    sums = [x for x in model.layers if isinstance(x, layers.Add)]
+    assert [x.output.shape[1:3] for x in sums] == [(8, 8)] * 3 + [(16, 16)] * 2
+    pairs = keras.Model(model.input, [[x.input[0], x.output] for x in sums])
+
+    def added():
+        return [np.abs(y - x).max() for x, y in pairs(log_mel(), training=False)]
+
+    assert added() == [0.0] * 5
+    trained_a_step(model)
+    assert min(added()) > 1e-4
 
 
 def test_the_published_widths():
