@@ -3,7 +3,8 @@
     python recipes/shipped/cards.py
 
 Reads runs/<model>/{run.json,log.csv} and recipes/shipped/{mir1k,stems}.json;
-writes saved_models/<model>/README.md, training.csv and curve.png.
+writes saved_models/<model>/README.md, training.csv and curve.png. Where a model
+has no run, its card keeps what it says of the training.
 """
 
 import csv
@@ -27,7 +28,8 @@ ABOUT = {
     "song makes two clusters, and the one with fewer bins below 200 Hz is taken as the vocals.",
     "hdc": "The hybrid: the clustering network with a second, softmax head that predicts the "
     "vocals' and the accompaniment's masks.",
-    "unet": "A U-net on the log-mel, with four strided 5x5 convolutions down and four up.",
+    "unet": "A U-net on the log-mel: four strided 5x5 convolutions down, four transposed 4x4 ones "
+    "up, and residual layers at its two lowest levels.",
     "uhnet": "The hybrid U-net: three input channels, the log-mel and the two softmax masks of "
     "the frozen `hdc`, which is inside this file.",
 }
@@ -64,13 +66,21 @@ def main():
     report["instrumentals"].update(stems["instrumentals"])
     for model in ABOUT:
         run = REPOSITORY / "runs" / model
-        description = json.loads((run / "run.json").read_text())
-        with open(run / "log.csv", newline="") as file:
-            log = list(csv.DictReader(file))
         folder = REPOSITORY / "saved_models" / model
-        shutil.copy(run / "log.csv", folder / "training.csv")
-        draw_curve(log, folder / "curve.png", model)
-        (folder / "README.md").write_text(card(model, description, log, report), encoding="utf-8")
+        if run.exists():
+            with open(run / "log.csv", newline="") as file:
+                log = list(csv.DictReader(file))
+            lesson = training(model, json.loads((run / "run.json").read_text()), log)
+            shutil.copy(run / "log.csv", folder / "training.csv")
+            draw_curve(log, folder / "curve.png", model)
+        else:
+            lesson = section((folder / "README.md").read_text(encoding="utf-8"), "Training")
+        (folder / "README.md").write_text(card(model, lesson, report), encoding="utf-8")
+
+
+def section(text, title):
+    """What a card says under a title."""
+    return text.split(f"## {title}\n\n")[1].split("\n\n## ")[0]
 
 
 def draw_curve(log, path, model):
@@ -86,10 +96,7 @@ def draw_curve(log, path, model):
     pyplot.close(figure)
 
 
-def card(model, description, log, report):
-    training = description["training"]
-    best = min(log, key=lambda row: float(row["val_loss"]))
-    steps = len(log) * training["steps_per_epoch"]
+def card(model, lesson, report):
     lines = [
         f"# {model}",
         "",
@@ -101,17 +108,7 @@ def card(model, description, log, report):
         "",
         "## Training",
         "",
-        f"`{command(model)}`, on two CPU cores; "
-        "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
-        "made, and the earlier lessons of the run that this one started from.",
-        "",
-        f"{steps} steps of {training['batch_size']} chunks in {len(log)} epochs; best validation "
-        f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
-        f"{description['network']['dropout']}, {training['optimizer']}, learning rate "
-        f"{training['learning_rate']} with {training['decay']} decay. The weights are those of "
-        f"the {'best' if model == 'dc' else 'last'} epoch.",
-        "",
-        "![loss by epoch](curve.png) ([training.csv](training.csv))",
+        lesson,
         "",
         "## Scores",
         "",
@@ -126,12 +123,30 @@ def card(model, description, log, report):
     return "\n".join(lines)
 
 
+def training(model, description, log):
+    """What a card says of the training."""
+    settings = description["training"]
+    best = min(log, key=lambda row: float(row["val_loss"]))
+    steps = len(log) * settings["steps_per_epoch"]
+    return (
+        f"`{command(model)}`, on two CPU cores; "
+        "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
+        "made, and the earlier lessons of the run that this one started from.\n\n"
+        f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best validation "
+        f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
+        f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "
+        f"{settings['learning_rate']} with {settings['decay']} decay. The weights are those of "
+        f"the {'best' if model == 'dc' else 'last'} epoch.\n\n"
+        "![loss by epoch](curve.png) ([training.csv](training.csv))"
+    )
+
+
 def command(model):
     """The last line of train.sh that trains a model, as it is run."""
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    variables = dict(re.findall(r"^(first|second)=(.*)$", text, re.MULTILINE))
+    variables = dict(re.findall(r"^(first|second|fourth)=(.*)$", text, re.MULTILINE))
     for match in re.finditer(r'^common="(.*)"$', text[: line.start()], re.MULTILINE):
         variables["common"] = match[1].replace("$common", variables.get("common", ""))
     words = re.sub(r"\$(\w+)", lambda name: variables[name[1]], line[0])

@@ -1,0 +1,120 @@
+"""A run to train on from, made of a shipped SavedModel.
+
+    python recipes/shipped/unfold.py saved_models/unet --records records --run runs/unet-begin
+
+A SavedModel holds no batch normalisation any more (`serving.fold_batch_norms`).
+Here each gets the mean and the variance that its input has in the records,
+which leaves the network what it was, and training can go on. U-nets of before
+version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
+convolution at the end) become those of today; the far row and column of their
+kernels are lost, so that the loss begins a little higher.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from keras import Model, layers
+
+from vocaltrack.config import preset
+from vocaltrack.contract import read_contract
+from vocaltrack.models import build_clustering, build_unet
+from vocaltrack.pipeline import batches
+from vocaltrack.records import Manifest
+from vocaltrack.runs import claim_run, describe_run
+from vocaltrack.serving import NORM
+from vocaltrack.training import TrainingConfig
+
+BATCHES = 16
+
+
+def served_weights(folder):
+    """(weights, mean, std): the variables of a SavedModel as a dict from name
+    to a list of arrays, and its input normalisation."""
+    loaded = tf.saved_model.load(folder)  # owns the variables
+    function = loaded.signatures["masks"]
+    weights = {}
+    for variable in function.variables:
+        weights.setdefault(variable.name.split(":")[0], []).append(variable.numpy())
+    constants = [t.numpy().ravel() for t in function.captured_inputs if t.dtype == tf.float32]
+    mean, variance = constants
+    return weights, mean, np.sqrt(variance)
+
+
+def without_last_tap(kernel, axis):
+    """A kernel of 5 taps along its first axis with 4, which is moved to `axis`;
+    what the fifth added to every other output, the third adds."""
+    kernel = np.concatenate([kernel[:2], kernel[2:3] + kernel[4:], kernel[3:4]])
+    return np.moveaxis(kernel, 0, axis)
+
+
+def unfold(model, weights, chunks):
+    """Give a U-net the weights of a served one, and its norms their statistics.
+
+    Args:
+        model: `keras.Model` of `build_unet`, new.
+        weights: what `served_weights` returns.
+        chunks: float32 [n, time, mel], log-mel in dB to take statistics from.
+    """
+    norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
+    outputs = {}
+    for layer in model.layers:
+        name = layer.name
+        if f"{name}/kernel" not in weights:
+            continue
+        (kernel,), bias = weights[f"{name}/kernel"], weights.get(f"{name}/bias", [])
+        if isinstance(layer, layers.Conv2DTranspose) and len(kernel) > layer.kernel.shape[0]:
+            for axis in (0, 1):
+                kernel = without_last_tap(np.moveaxis(kernel, axis, 0), axis)
+        if name + NORM in norms:
+            layer.kernel.assign(kernel)
+            norm = model.get_layer(name + NORM)
+            one = np.ones_like(bias[0])
+            norm.set_weights([one * (1 + norm.epsilon) ** 0.5, bias[0], 0 * one, one])
+            outputs[name] = layer.output
+        else:
+            layer.set_weights([kernel, *bias])
+    if "logits/kernel" in weights:
+        (kernel,), bias = weights["logits/kernel"], weights["logits/bias"]
+        by_time = np.transpose(kernel[:, :, :, 0], (1, 2, 0))
+        model.get_layer("logits_frequency").kernel.assign(by_time[np.newaxis])
+        together = np.eye(len(kernel))[:, np.newaxis, :, np.newaxis]
+        model.get_layer("logits_time").set_weights([together, *bias])
+    measured = Model(model.inputs, outputs).predict(chunks, verbose=0)
+    for name, values in measured.items():
+        norm, axes = model.get_layer(name + NORM), tuple(range(values.ndim - 1))
+        mean, variance = values.mean(axes, dtype=np.float64), values.var(axes, dtype=np.float64)
+        scale = np.sqrt(variance + norm.epsilon)
+        norm.set_weights([scale, norm.beta + mean, mean, variance])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("saved_model")
+    parser.add_argument("--records", required=True)
+    parser.add_argument("--run", required=True, type=Path)
+    options = parser.parse_args()
+    name = read_contract(options.saved_model)["model"]
+    manifest = Manifest.load(options.records)
+    weights, mean, std = served_weights(options.saved_model)
+    clustering, network = preset("compact", dropout=0.1)
+    mean, std = mean.tolist(), std.tolist()
+    if name == "hdc":
+        network = clustering
+        model = build_clustering(network, mean, std, mask_head=True)
+        left = {key: list(values) for key, values in weights.items()}
+        for weight in model.weights:
+            weight.assign(left["/".join(weight.path.split("/")[-3:])].pop(0))
+    else:
+        model = build_unet(network, mean, std)
+        stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
+        unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
+    config = TrainingConfig(name)
+    claim_run(options.run, describe_run(config, network, manifest, mean, std, {}))
+    model.save(options.run / "best.keras")
+    print(f"{options.run}: {name} of {options.saved_model}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""From a SavedModel back to a network that can be trained on."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from tests.paths import REPOSITORY
+from vocaltrack.config import FeatureConfig, UnetConfig
+from vocaltrack.models import build_unet
+from vocaltrack.savedmodel import export
+
+MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
+CONFIG = UnetConfig(filters=2, style="strided")
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import unfold
+
+    return unfold
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A U-net whose norms and biases are not the initial ones."""
+    keras.utils.set_random_seed(0)
+    model = build_unet(CONFIG, MEAN, STD)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return model
+
+
+def log_mel(chunks=3):
+    return np.random.default_rng(1).normal(MEAN, STD, (chunks, 128, 128)).astype(np.float32)
+
+
+def test_the_network_is_what_it_was_and_its_norms_fit_the_chunks(recipe, trained, tmp_path):
+    export(trained, FeatureConfig(), tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(tmp_path / "unet")
+    np.testing.assert_allclose(mean, MEAN, rtol=1e-5)
+    np.testing.assert_allclose(std, STD, rtol=1e-5)
+    model = build_unet(CONFIG, mean, std)
+    recipe.unfold(model, weights, log_mel())
+    expected = trained(log_mel(), training=False).numpy()
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(model(log_mel(), training=False), expected, atol=1e-5)
+    # The norm next to the input sees in training what it was given here.
+    norm = model.get_layer("down0_norm")
+    heard = keras.Model(model.input, norm.input)(log_mel()).numpy()
+    np.testing.assert_allclose(norm.moving_mean, heard.mean((0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(norm.moving_variance, heard.var((0, 1, 2)), rtol=1e-3)
+
+
+def test_a_5x5_convolution_at_the_end_is_the_same_in_two(recipe, trained, tmp_path):
+    export(trained, FeatureConfig(), tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(tmp_path / "unet")
+    for name in ("logits_frequency/kernel", "logits_time/kernel", "logits_time/bias"):
+        del weights[name]
+    kernel = np.random.default_rng(2).normal(0, 0.2, (5, 5, 4, 1)).astype(np.float32)
+    weights |= {"logits/kernel": [kernel], "logits/bias": [np.float32([0.3])]}
+    model = build_unet(CONFIG, mean, std)
+    recipe.unfold(model, weights, log_mel())
+    before = keras.Model(model.input, model.get_layer("logits_frequency").input)(log_mel())
+    expected = tf.sigmoid(tf.nn.conv2d(before, kernel, 1, "SAME") + 0.3).numpy()
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(model(log_mel(), training=False), expected, atol=1e-5)
+
+
+def test_upsampling_with_one_tap_less_keeps_constants(recipe):
+    kernel = np.random.default_rng(3).normal(size=(5, 5, 2, 3)).astype(np.float32)
+    less = kernel
+    for axis in (0, 1):
+        less = recipe.without_last_tap(np.moveaxis(less, axis, 0), axis)
+    assert less.shape == (4, 4, 2, 3)
+    constant = np.random.default_rng(4).normal(size=3) * np.ones((1, 8, 8, 3), np.float32)
+    up = [
+        tf.nn.conv2d_transpose(constant.astype(np.float32), k, (1, 16, 16, 2), 2, "SAME")
+        for k in (kernel, less)
+    ]
+    np.testing.assert_allclose(up[1][:, 4:-4, 4:-4], up[0][:, 4:-4, 4:-4], atol=1e-4)
