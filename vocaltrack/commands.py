@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+from vocaltrack import signals
 from vocaltrack.config import FILENAME, FeatureConfig, preset
 from vocaltrack.errors import UserError, tell
 from vocaltrack.files import check_file_writable, folders_for, write_json
@@ -40,14 +41,15 @@ def _separate(options):
 
     started = time.perf_counter()
     save_memory()
-    load_tensorflow(options.jobs, options.verbose)
-    compute_in_bfloat16()
-    from vocaltrack.separator import Separator
+    with signals.at_once():
+        load_tensorflow(options.jobs, options.verbose)
+        compute_in_bfloat16()
+        from vocaltrack.separator import Separator
 
-    imported = time.perf_counter()
-    separator = Separator(
-        options.model, options.method, options.phase, options.swap, options.overlap
-    )
+        imported = time.perf_counter()
+        separator = Separator(
+            options.model, options.method, options.phase, options.swap, options.overlap
+        )
     if options.verbose:
         print(f"TensorFlow loaded in {imported - started:.1f} s")
         print(f"{options.model} loaded in {time.perf_counter() - imported:.1f} s")

@@ -1,6 +1,7 @@
 """Signals that end the process: cleanly, and never within a callback."""
 
 import contextlib
+import os
 import signal
 import threading
 
@@ -17,6 +18,30 @@ def end_cleanly():
 
 def _leave(number, frame):
     raise SystemExit(128 + number)
+
+
+@contextlib.contextmanager
+def at_once():
+    """Let Ctrl-C and what else ends the process end it there and then.
+
+    For as long as there is nothing to clean up: libraries that are being loaded
+    may swallow the exception that a signal raises.
+    """
+    before = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, *ENDING):
+                handler = signal.getsignal(number)
+                if callable(handler):  # neither ignored nor another program's
+                    before[number] = signal.signal(number, _leave_at_once)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_at_once(number, frame):
+    os._exit(128 + number)
 
 
 @contextlib.contextmanager
