@@ -358,6 +358,36 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
     assert code == 2 and "is a folder" in error
 
 
+def test_names_behind_two_dashes_may_begin_with_one(capsys, tmp_path, monkeypatch, song):
+    monkeypatch.chdir(tmp_path)
+    song.rename(tmp_path / "-q.wav")
+    words = ["separate", "--model", "unet", "--duration", "0.1"]
+    assert main([*words, "--", "-q.wav", "-out.wav"]) == 0
+    assert main([*words, "-o", "stems", "--", "-q.wav"]) == 0
+    assert (tmp_path / "-out.wav").exists() and (tmp_path / "stems" / "-q" / "vocals.wav").exists()
+    code, error = run(capsys, *words, "--", "-absent.wav", "out.wav")
+    assert code == 2 and "-absent.wav: no such file" in error
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [2, 15, 1])
+def test_a_signal_while_tensorflow_loads_ends_the_process_though_a_library_swallows_it(number):
+    script = (
+        "import os\n"
+        "from vocaltrack import signals\n"
+        "signals.end_cleanly()\n"
+        "with signals.at_once():\n"
+        "    try:\n"
+        f"        os.kill(os.getpid(), {number})\n"
+        "        for _ in range(10**6): pass\n"
+        "    except BaseException:\n"
+        "        pass\n"
+        "print('goes on')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux does")
 def test_numpy_keeps_no_threads_of_its_own_beside_tensorflows(tmp_path):
     script = (

@@ -22,7 +22,8 @@ def main(arguments=None):
         the exit code: 0, or 2 with one line on stderr for what the user can
         mend, or 1 when some of several files failed, or 130 after Ctrl-C.
     """
-    chosen = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    chosen = build_parser().parse_args(_without_dashes(words))
     signals.end_cleanly()
     quiet.numpy_in_one_thread()
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
@@ -37,6 +38,15 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print("vocaltrack: interrupted", file=sys.stderr or sys.stdout)
         return 130
+
+
+def _without_dashes(words):
+    """What stands after -- are paths: ./ before those that look like options,
+    since the parser forgets the -- on its second way through the words."""
+    if "--" not in words:
+        return words
+    end = words.index("--")
+    return words[:end] + [f"./{w}" if w.startswith("-") else w for w in words[end + 1 :]]
 
 
 class _Parser(argparse.ArgumentParser):
