@@ -24,6 +24,9 @@ def noise(samples, channels=2, seed=0):
     return np.random.default_rng(seed).normal(0, 0.1, (samples, channels)).clip(-1, 1)
 
 
+SUBTYPES = {"a.ogg": "VORBIS", "a.opus": "OPUS"}
+
+
 def refusal(call, *words):
     """The call's UserError, which is one line and holds the words."""
     with pytest.raises(UserError) as caught:
@@ -145,6 +148,31 @@ def test_ogg_streams_side_by_side_are_refused_too(tmp_path):
     path, head = tmp_path / "both.ogg", 27 + 1 + 30  # the page of Vorbis's first header
     path.write_bytes(one[:head] + two[:head] + one[head:] + two[head:])
     refusal(lambda: open_audio(path), path, "several Ogg streams")
+
+
+@pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
+def test_one_wrong_bit_in_an_ogg_file_is_refused(tmp_path, name):
+    """libsndfile leaves such a page out, and what follows moves up."""
+    path = tmp_path / name
+    soundfile.write(path, noise(96000), 48000, format="OGG", subtype=SUBTYPES[name])
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    assert data.count(b"OggS") > 3
+    for place in rng.integers(len(data), size=30):
+        wrong = bytearray(data)
+        wrong[place] ^= 1 << rng.integers(8)
+        path.write_bytes(wrong)
+        refusal(lambda: open_audio(path), path)
+    path.write_bytes(data)
+    assert len(read_audio(path)[0]) == 96000
+
+
+def test_an_ogg_file_that_lacks_a_page_is_refused(tmp_path):
+    path = tmp_path / "a.opus"
+    soundfile.write(path, noise(4 * 48000), 48000, format="OGG", subtype="OPUS")
+    pages = path.read_bytes().split(b"OggS")
+    assert len(pages) > 6
+    path.write_bytes(b"OggS".join(pages[:4] + pages[5:]))
+    refusal(lambda: open_audio(path), path, "damaged", "missing")
 
 
 def end_of_ogg(path, position):

@@ -160,12 +160,12 @@ def test_lossy_files_keep_time_and_length(tmp_path, name, options):
 
 
 @real_ffmpeg
-@pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.avi", "a.flv"])
+@pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.avi", "a.flv", "a.wma"])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.97])
 def test_a_film_that_was_cut_short_is_refused(tmp_path, name, share):
     wav = written(tmp_path / "a.wav", noise(4 * 44100))
     path = convert(wav, tmp_path / name, *(["-movflags", "+faststart"] if name == "a.m4a" else []))
-    assert len(read_audio(path)[0]) >= 4 * 44100
+    assert len(read_audio(path)[0]) > 3.99 * 44100
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     refusal(lambda: read_audio(path), path, "damaged")
 
@@ -203,6 +203,7 @@ def test_a_film_written_to_a_pipe_tells_no_size(tmp_path, size):
     path = tmp_path / "film"
     path.write_bytes(riff(b"AVI ", size, bytes(1000)))
     assert not film_is_cut(path)
+
 
 @real_ffmpeg
 def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):

@@ -178,8 +178,8 @@ def open_audio(path, start=0.0, duration=None):
         samples, subtype, exact = None, None, False
         state = "cut" if endings.film_is_cut(path) else state
     check_shape(rate, channels, path)
-    if state == "several":
-        raise UserError(f"{path} holds several Ogg streams; make one of them, e.g. a flac")
+    if state in endings.OGG_FAULTS:
+        raise UserError(f"{path} {endings.OGG_FAULTS[state]}")
     first = round(start * rate)
     stop = None if duration is None else first + max(1, round(duration * rate))
     left = None

@@ -14,7 +14,7 @@ from vocaltrack.formats import choose_subtype, writable_format
 from vocaltrack.songs import STEM_NAMES
 
 # What a folder is searched for, beside all that libsndfile knows.
-OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
+OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
 oga opus spx ts tta webm wma wmv wv""".split()
 
 

@@ -2,6 +2,7 @@
 it passes over both in silence."""
 
 import re
+import zlib
 
 MP3_TAGS = 4096  # bytes that may follow the music
 SLACK = 128  # bytes; headers are written carelessly
@@ -13,6 +14,15 @@ _SIZE = re.compile(
     re.MULTILINE,
 )
 OGG_SOUNDS = (b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex   ")
+OGG_FAULTS = {
+    "several": "holds several Ogg streams; make one of them, e.g. a flac",
+    "damaged": "is damaged (a page does not fit its checksum, or is missing); give a whole file",
+}
+# Ogg's checksum goes through the bits the other way round than zlib's.
+MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+ASF_HEADER = 65536  # bytes in which the properties are
 FLV_TAGS = (b"\x08", b"\x09", b"\x12")  # audio, video, script
 AVI_PARTS = (b"AVI ", b"AVIX")
 COUNTED = ("AVR", "MPC2K", "MAT5", "NIST")
@@ -45,32 +55,52 @@ def says_more(path, info):
 
 
 def ogg_state(path):
-    """How an Ogg file ends: "whole", "cut", or "several" where a second sound
-    follows the first or goes along with it, which is all that libsndfile
-    reads; "whole" also for what is no Ogg file."""
-    running, sounds = set(), 0
+    """How an Ogg file is: "whole", "cut", or one of `OGG_FAULTS`, which
+    libsndfile passes over: "damaged", or "several" where a second sound follows
+    the first or goes along with it; "whole" also for what is no Ogg file."""
+    running, sounds = {}, 0
     with open(path, "rb") as file:
         while len(header := file.read(27)) == 27 and header[:4] == b"OggS":
             flags, serial = header[5], header[14:18]
-            size = sum(file.read(header[26]))
-            start = file.read(min(size, 8))
+            lengths = file.read(header[26])
+            content = file.read(sum(lengths))
+            if len(content) < sum(lengths):
+                return "cut"
+            page = header[:22] + bytes(4) + header[26:] + lengths + content
+            if header[22:26] != ogg_checksum(page):
+                return "damaged"
             if flags & 2:
-                running.add(serial)
-                sounds += start.startswith(OGG_SOUNDS)
+                sounds += content.startswith(OGG_SOUNDS)
+            elif serial in running and header[18:22] != running[serial]:
+                return "damaged"
+            number = int.from_bytes(header[18:22], "little") + 1
+            running[serial] = (number % 2**32).to_bytes(4, "little")
             if flags & 4:
-                running.discard(serial)
-            file.seek(size - len(start), 1)
+                del running[serial]
         if sounds > 1:
             return "several"
-        return "cut" if running or file.tell() > path.stat().st_size else "whole"
+        return "cut" if running else "whole"
+
+
+def ogg_checksum(page):
+    """CRC-32 of an Ogg page whose own checksum is 0, as its 4 bytes."""
+    crc = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return crc.to_bytes(4, "big").translate(MIRRORED)
 
 
 def film_is_cut(path):
-    """Whether an AVI or FLV film ends before its end, which ffmpeg takes for
-    whole; False for what is neither."""
+    """Whether an AVI, FLV or WMV film (or WMA) ends before its end, which ffmpeg
+    takes for whole; False for what is none of these."""
     size = path.stat().st_size
     with open(path, "rb") as file:
-        start = file.read(12)
+        start = file.read(16)
+        if start == ASF:
+            header = file.read(ASF_HEADER)
+            at = header.find(ASF_PROPERTIES)
+            claimed = int.from_bytes(header[at + 40 : at + 48], "little")
+            live = at < 0 or header[at + 88 : at + 89] in (b"", b"\1", b"\3")
+            return not live and claimed > size
+        start = start[:12]
         if start[:3] == b"FLV":  # each tag is followed by its length
             file.seek(max(0, size - 4))
             last = size - 4 - int.from_bytes(file.read(4), "big")
