@@ -107,6 +107,16 @@ def test_channels_keep_their_balance(example, unet):
     np.testing.assert_allclose(vocals[:, 1], 0.5 * vocals[:, 0], atol=1e-5)
 
 
+def test_half_precision_is_taken_and_its_infinity_refused():
+    audio = noise(20000, 1).astype(np.float16)
+    vocals = made_up().separate(audio, 16000).vocals
+    expected = made_up().separate(audio.astype(np.float32), 16000).vocals
+    np.testing.assert_array_equal(vocals, expected)
+    audio[500] = np.inf
+    with pytest.raises(UserError, match="finite"):
+        made_up().separate(audio, 16000)
+
+
 def test_silence_stays_silent(unet):
     assert not unet.separate(np.zeros(30000, np.float32), 16000).vocals.any()
 

@@ -99,6 +99,8 @@ class Separator:
         except ValueError:  # rows of several lengths
             audio = np.zeros(0)
         shaped = audio.dtype.kind == "f" and audio.ndim in (1, 2) and 0 not in audio.shape
+        if audio.dtype == np.float16:  # which has no number as large as LOUDEST
+            audio = audio.astype(np.float32)
         if not shaped or not (np.abs(audio) <= LOUDEST).all():
             raise UserError(
                 "audio must be an array [samples] or [samples, channels] of floating point, full "
