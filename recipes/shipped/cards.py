@@ -146,7 +146,7 @@ def command(model):
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    variables = dict(re.findall(r"^(first|second|fourth)=(.*)$", text, re.MULTILINE))
+    variables = dict(re.findall(r"^(first|second)=(.*)$", text, re.MULTILINE))
     for match in re.finditer(r'^common="(.*)"$', text[: line.start()], re.MULTILINE):
         variables["common"] = match[1].replace("$common", variables.get("common", ""))
     words = re.sub(r"\$(\w+)", lambda name: variables[name[1]], line[0])

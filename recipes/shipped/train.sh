@@ -53,14 +53,15 @@ fourth=runs/fourth
     export PYTHONPATH=$PWD
     python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
         --train-chunks 128000 --seed 2
-    common="$common --patience 100"
-    python train_clustering.py --model hdc --epochs 18 $common --learning-rate 7e-4 \
-        --run runs/hdc --initial ../second/runs/hdc
-    python train_unet.py --model unet --epochs 40 $common --precision mixed_bfloat16 \
-        --learning-rate 7e-4 --run runs/unet --initial ../second/runs/unet
+    python train_clustering.py --model hdc --epochs 18 $common --patience 100 \
+        --learning-rate 7e-4 --run runs/hdc --initial ../second/runs/hdc
+    python train_unet.py --model unet --epochs 40 $common --patience 100 \
+        --learning-rate 7e-4 --precision mixed_bfloat16 --run runs/unet \
+        --initial ../second/runs/unet
     vocaltrack export --last runs/unet runs/saved/unet
 )
-ln -sfn fourth/runs/hdc runs/hdc
+rm -f runs/hdc
+ln -s fourth/runs/hdc runs/hdc
 
 # Fifth lessons: more music without vocals; the U-net with residual layers.
 python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \

@@ -7,7 +7,8 @@ Here each gets the mean and the variance that its input has in the records,
 which leaves the network what it was, and training can go on. U-nets of before
 version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
 convolution at the end) become those of today; the far row and column of their
-kernels are lost, so that the loss begins a little higher.
+kernels are lost, so that the loss begins a little higher. An hdc has no batch
+normalisation, and stays as it is.
 """
 
 import argparse
@@ -96,6 +97,8 @@ def main():
     parser.add_argument("--run", required=True, type=Path)
     options = parser.parse_args()
     name = read_contract(options.saved_model)["model"]
+    if name not in ("hdc", "unet"):
+        parser.error(f"a {name} starts from a unet or an hdc; unfold that")
     manifest = Manifest.load(options.records)
     weights, mean, std = served_weights(options.saved_model)
     clustering, network = preset("compact", dropout=0.1)
