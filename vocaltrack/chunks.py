@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from vocaltrack.config import OVERLAP
 
-GROUP = 32
+GROUP = 16
 
 
 def chunk_step(config, overlap=OVERLAP):

@@ -40,10 +40,11 @@ WEAK = {
     "which is heard as chirping.",
     "hdc": "Its masks are blurred: quiet vocals are lost under loud music, and music leaks "
     "through. With `--method clusters` a song with faint vocals may come out silent.",
-    "unet": "Instrumental music comes through faintly, and what resembles a voice audibly; the "
-    "goal of 25 dB below the input is not reached.",
-    "uhnet": "As the unet: instrumental music comes through faintly, and what resembles a voice "
-    "audibly. It started from the unet's weights, so it had more training than that.",
+    "unet": "Of instrumental music what resembles a voice comes through audibly, and western voices "
+    "are separated less well than those of MIR-1K.",
+    "uhnet": "As the unet: of instrumental music what resembles a voice comes through audibly, and "
+    "western voices are separated less well than those of MIR-1K. It started from the unet's "
+    "weights, so it had more training than that.",
 }
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
