@@ -190,7 +190,7 @@ def _add_training(parser, models):
         "--precision",
         choices=("float32", "mixed_bfloat16"),
         default="float32",
-        help="mixed_bfloat16 trains faster on processors that have it",
+        help="mixed_bfloat16 trains faster on processors with AMX",
     )
     parser.add_argument("--epochs", type=_COUNT, default=50, help="in all, earlier ones included")
     parser.add_argument(

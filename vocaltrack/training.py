@@ -47,7 +47,7 @@ class TrainingConfig:
             mask loss; 0 is the paper's plain BCE.
         precision: "float32", or "mixed_bfloat16", which computes in bfloat16
             and keeps weights and losses in float32: a third faster where the
-            processor has bfloat16. The saved networks are float32 either way.
+            processor has AMX. The saved networks are float32 either way.
         seed: of the weights, the dropout and the shuffling.
     """
 
