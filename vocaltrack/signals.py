@@ -7,6 +7,7 @@ import threading
 
 # Beside Ctrl-C; SIGHUP is not known everywhere.
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+ALL = (signal.SIGINT, *ENDING)
 
 
 def end_cleanly():
@@ -27,21 +28,10 @@ def at_once():
     For as long as there is nothing to clean up: libraries that are being loaded
     may swallow the exception that a signal raises.
     """
-    before = {}
-    try:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, *ENDING):
-                handler = signal.getsignal(number)
-                if callable(handler):  # neither ignored nor another program's
-                    before[number] = signal.signal(number, _leave_at_once)
+    # Neither those that are ignored nor another program's.
+    numbers = [number for number in ALL if callable(signal.getsignal(number))]
+    with _handling(numbers, lambda number, frame: os._exit(128 + number)):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_at_once(number, frame):
-    os._exit(128 + number)
 
 
 @contextlib.contextmanager
@@ -51,17 +41,25 @@ def uninterrupted():
     An exception that a signal raises within a callback of libsndfile's would
     be printed and lost.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # where no signals are handled
-        return
-    waiting, before = [], {}
+    waiting = []
     try:
-        for number in (signal.SIGINT, *ENDING):
-            handler = signal.signal(number, lambda number, frame: waiting.append(number))
-            before[number] = signal.SIG_DFL if handler is None else handler
+        with _handling(ALL, lambda number, frame: waiting.append(number)):
+            yield
+    finally:
+        for number in waiting:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
+def _handling(numbers, handler):
+    """Handle signals in another way until the block ends; in other threads
+    than the main one no signals are handled."""
+    before = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in numbers:
+                before[number] = signal.signal(number, handler) or signal.SIG_DFL
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in waiting:
-            signal.raise_signal(number)
