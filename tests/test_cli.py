@@ -373,8 +373,11 @@ def test_names_behind_two_dashes_may_begin_with_one(capsys, tmp_path, monkeypatc
 @pytest.mark.parametrize("number", [2, 15, 1])
 def test_a_signal_while_tensorflow_loads_ends_the_process_though_a_library_swallows_it(number):
     script = (
-        "import os\n"
+        "import os, signal\n"
         "from vocaltrack import signals\n"
+        # Who started the tests in the background may have had them ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "[signal.signal(number, signal.SIG_DFL) for number in signals.ENDING]\n"
         "signals.end_cleanly()\n"
         "with signals.at_once():\n"
         "    try:\n"
