@@ -1,19 +1,30 @@
-"""Speed, formants, colour and room of a stem: as large as stated, and nothing else changes."""
+"""Speed, formants, colour, room, backing voices, overdrive and drums of a stem: as large
+as stated, and nothing else changes."""
 
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from vocaltrack import augmentation
 from vocaltrack.augmentation import (
+    BACKING_DB,
+    BACKING_SECONDS,
+    BACKING_SEMITONES,
     COLOUR_DB,
+    DRUMS_DB,
     FORMANT_GAIN_DB,
     REVERBERATION_DB,
     REVERBERATION_SECONDS,
+    add_backing,
+    as_loud_as,
+    change_drums,
     change_speed,
     colour,
     draw_formants,
     draw_speed,
+    overdrive,
     reverberate,
+    rms,
     shift_formants,
     source_samples,
 )
@@ -222,11 +233,83 @@ def test_rooms_depend_on_the_generator_alone():
     assert not np.array_equal(first, other)
 
 
+def test_backing_voices_sing_an_interval_that_is_listed():
+    found = []
+    for seed in range(80):
+        tone = sine(400, RATE)
+        second = add_backing(tone, rng(seed), RATE) - tone
+        power = np.abs(np.fft.rfft(second[2000:-2000] * np.hanning(RATE - 4000))) ** 2
+        semitones = 12 * np.log2(np.argmax(power) * RATE / (RATE - 4000) / 400)
+        nearest = min(BACKING_SEMITONES, key=lambda listed: abs(listed - semitones))
+        assert abs(nearest - semitones) < 0.8  # a bin of 1.3 Hz, and out of tune
+        found.append(nearest)
+    assert set(found) == set(BACKING_SEMITONES)
+
+
+def test_backing_voices_are_2_to_14_db_below_the_first_and_a_little_late(monkeypatch):
+    # The phase vocoder smears where a note of another pitch begins; a doubled one stays.
+    monkeypatch.setattr(augmentation, "BACKING_SEMITONES", (0,))
+    levels, delays = [], []
+    for seed in range(60):
+        voice = sine(400, RATE) * (np.abs(np.arange(RATE) - 8000) < 2000)
+        heard = add_backing(voice, rng(seed), RATE)
+        assert heard.shape == voice.shape and heard.dtype == np.float32
+        second = heard - voice
+        levels.append(decibels(np.mean(second**2) / np.mean(voice**2)))
+        middles = [np.average(np.arange(RATE), weights=audio**2) for audio in (voice, second)]
+        delays.append((middles[1] - middles[0]) / RATE)
+    low, high = BACKING_DB
+    assert low - 0.01 <= min(levels) < low + 1 and high - 1 < max(levels) <= high + 0.01
+    assert -0.001 < min(delays) < 0.005
+    assert BACKING_SECONDS - 0.005 < max(delays) < BACKING_SECONDS + 0.004
+
+
+def test_overdrive_keeps_the_loudness_and_flattens_the_peaks():
+    crests = []
+    for seed in range(40):
+        audio = noise(seed, RATE)
+        driven = overdrive(audio, rng(seed))
+        assert driven.shape == audio.shape and driven.dtype == np.float32
+        assert rms(driven) == pytest.approx(rms(audio), rel=1e-4)
+        crests.append(np.abs(driven).max() / rms(driven))
+        order = np.argsort(audio)
+        assert np.all(np.diff(driven[order]) >= 0)  # louder stays louder
+    crest = np.abs(audio).max() / rms(audio)
+    assert max(crests) < 0.8 * crest and min(crests) < 0.35 * crest
+
+
+def test_drums_change_by_their_gain_and_the_loudness_stays():
+    samples = 4 * RATE
+    lasting = 0.05 * (sine(310, samples) + sine(700, samples))
+    struck = np.zeros(samples, np.float32)
+    struck[4000::8000] = 1.0
+    changes = []
+    for seed in range(40):
+        music = lasting + struck
+        changed = change_drums(music, rng(seed))
+        assert changed.shape == music.shape and changed.dtype == np.float32
+        assert rms(changed) == pytest.approx(rms(music), rel=1e-4)
+        tone = changed @ lasting / (lasting @ lasting)
+        changes.append(decibels(np.square(changed[4000::8000].mean() / tone)))
+    low, high = DRUMS_DB
+    assert low - 0.5 < min(changes) < low + 2 and high - 2 < max(changes) < high + 0.5
+
+
+def test_loudness_of_a_reference_is_reached_within_40_db():
+    audio, reference = noise(0), 0.02 * noise(1)
+    assert rms(as_loud_as(reference, audio)) == pytest.approx(rms(reference), rel=1e-4)
+    faint = 1e-4 * noise(2)
+    assert rms(as_loud_as(audio, faint)) == pytest.approx(100 * rms(faint), rel=1e-2)
+
+
 def test_silence_stays_silent():
     silence = np.zeros(5000, np.float32)
     for changed in (
         shift_formants(silence, 1.3, RATE),
         colour(silence, rng(0), RATE),
         reverberate(silence, rng(0), RATE),
+        add_backing(silence, rng(0), RATE),
+        overdrive(silence, rng(0)),
+        change_drums(silence, rng(0)),
     ):
         assert not changed.any()

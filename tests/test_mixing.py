@@ -184,7 +184,7 @@ def assert_spread(balance):
 
 def test_shares_of_the_kinds(excerpts):
     counts = Counter(excerpt.kind for excerpt in excerpts)
-    assert KIND_SHARES == (0.35, 0.40, 0.25)
+    assert KIND_SHARES == (0.36, 0.43, 0.21)
     for kind, share in zip(KINDS, KIND_SHARES):
         assert abs(counts[kind] / DRAWS - share) < 3 * np.sqrt(share * (1 - share) / DRAWS)
 
@@ -370,7 +370,41 @@ def test_formants_do_not_follow_the_speed_and_are_for_voices_alone(monkeypatch):
     assert all(excerpt.accompaniment.any() and not excerpt.vocals.any() for excerpt in drawn)
 
 
-def test_a_second_recording_joins_no_louder_than_the_first():
+@pytest.mark.parametrize(
+    ("change", "chance", "stem"),
+    [("add_backing", "backing", "vocals"), ("change_drums", "drums", "accompaniment")],
+)
+def test_backing_is_for_voices_alone_and_drums_for_music(monkeypatch, change, chance, stem):
+    monkeypatch.setattr(mixing, change, lambda audio, *_: 0 * audio)
+    only(monkeypatch, **{chance: 1.0})
+    mixer = make_mixer(VOICES, MUSICS, augment=True)
+    for excerpt in (mixer.draw(seed) for seed in range(60)):
+        silent = {"vocals": not excerpt.vocals.any(), "accompaniment": False}
+        silent["accompaniment"] = not excerpt.accompaniment.any()
+        assert silent[stem]
+        other = "accompaniment" if stem == "vocals" else "vocals"
+        assert silent[other] == (other == "vocals" and excerpt.kind == "instrumental")
+
+
+def test_overdrive_flattens_either_stem_and_leaves_the_balance(monkeypatch):
+    only(monkeypatch)
+    plain = [make_mixer(VOICES, MUSICS, augment=True).draw(seed) for seed in range(40)]
+    only(monkeypatch, overdrive=1.0)
+    mixer = make_mixer(VOICES, MUSICS, augment=True)
+    driven = [mixer.draw(seed) for seed in range(40)]
+    for stem in ("vocals", "accompaniment"):
+        crests = [
+            [np.abs(audio).max() / (np.sqrt(np.mean(audio**2)) + 1e-9) for audio in stems]
+            for stems in ([getattr(e, stem) for e in drawn] for drawn in (plain, driven))
+        ]
+        assert np.median(crests[1]) < 0.85 * np.median(crests[0])
+    chosen = [excerpt for excerpt in driven if excerpt.kind == "amalgamation"]
+    balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
+    assert BALANCE_DB[0] - 0.01 <= min(balance) and max(balance) <= BALANCE_DB[1] + 0.01
+
+
+def test_a_second_recording_joins_no_louder_than_the_first(monkeypatch):
+    only(monkeypatch, second=CHANCES["second"])
     musics = {"low": sine(300), "high": sine(1500)}
     mixer = make_mixer({}, musics, samples=4000, augment=True)
     differences = []

@@ -1,4 +1,5 @@
-"""Changes to a stem that leave it the same kind of sound: speed, formants, colour, room.
+"""Changes to a stem that leave it the same kind of sound: speed, formants, colour, room,
+backing voices, overdrive, and how loud the drums are.
 
 A small set of singers and recordings becomes a larger one, so that a network
 hears voices and instruments rather than these voices and instruments.
@@ -19,6 +20,14 @@ COLOUR_DB = 8.0
 COLOUR_POINTS = 6
 REVERBERATION_SECONDS = (0.2, 1.8)
 REVERBERATION_DB = (-18.0, -4.0)
+BACKING_SEMITONES = (-12, -5, -4, -3, 0, 3, 4, 5, 7, 12)
+BACKING_CENTS = 12.0
+BACKING_SECONDS = 0.04
+BACKING_DB = (-14.0, -2.0)
+OVERDRIVE_DB = (-9.0, 6.0)
+DRUMS_DB = (-8.0, 12.0)
+DRUMS_FFT = 1024
+DRUMS_FRAMES = 17
 
 
 def draw_speed(rng):
@@ -133,3 +142,70 @@ def reverberate(audio, rng, sample_rate):
     wet = fftconvolve(audio, room / np.sqrt(np.sum(room**2)))[: len(audio)]
     gain = 10.0 ** (rng.uniform(*REVERBERATION_DB) / 20.0)
     return (audio + gain * wet).astype(np.float32)
+
+
+def add_backing(voice, rng, sample_rate):
+    """Let a second voice sing along: the same words, doubled or a third to an octave
+    away, a little late and out of tune.
+
+    Args:
+        voice: float32 [samples].
+        rng: `numpy.random.Generator`.
+        sample_rate: Hz.
+
+    Returns:
+        float32 [samples]; the second voice is 2 to 14 dB below the first.
+    """
+    semitones = rng.choice(BACKING_SEMITONES) + rng.normal(0.0, BACKING_CENTS / 100.0)
+    second = librosa.effects.pitch_shift(
+        voice, sr=sample_rate, n_steps=semitones, n_fft=ENVELOPE_FFT, res_type="soxr_mq"
+    )
+    late = int(rng.integers(BACKING_SECONDS * sample_rate + 1))
+    second = np.pad(second, (late, 0))[: len(voice)]
+    gain = 10.0 ** (rng.uniform(*BACKING_DB) / 20.0)
+    return voice + as_loud_as(voice, second) * np.float32(gain)
+
+
+def overdrive(audio, rng):
+    """Clip softly, as compressors, tape and amplifiers do; the loudness stays.
+
+    Args:
+        audio: float32 [samples].
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        float32 [samples].
+    """
+    drive = 10.0 ** (rng.uniform(*OVERDRIVE_DB) / 20.0)
+    return as_loud_as(audio, np.tanh(audio * np.float32(drive / rms(audio))))
+
+
+def change_drums(music, rng):
+    """Make what is struck louder or softer than what sounds on, by 12 dB at most
+    (harmonic-percussive separation by median filters, Fitzgerald 2010); the loudness
+    of the whole stays.
+
+    Args:
+        music: float32 [samples].
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        float32 [samples].
+    """
+    stft = librosa.stft(music, n_fft=DRUMS_FFT, hop_length=DRUMS_FFT // 2)
+    lasting, struck = librosa.decompose.hpss(stft, kernel_size=DRUMS_FRAMES)
+    gain = np.float32(10.0 ** (rng.uniform(*DRUMS_DB) / 20.0))
+    changed = librosa.istft(
+        lasting + gain * struck, n_fft=DRUMS_FFT, hop_length=DRUMS_FFT // 2, length=len(music)
+    )
+    return as_loud_as(music, changed)
+
+
+def rms(audio):
+    """Root mean square of [samples], a little above 0 for silence."""
+    return np.float32(np.sqrt(np.mean(np.square(audio, dtype=np.float64)) + 1e-12))
+
+
+def as_loud_as(reference, audio):
+    """Audio at the loudness of a reference; raised or lowered by 40 dB at most."""
+    return audio * np.clip(rms(reference) / rms(audio), np.float32(1e-2), np.float32(1e2))

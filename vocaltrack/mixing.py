@@ -10,22 +10,36 @@ import librosa
 import numpy as np
 
 from vocaltrack.augmentation import (
+    add_backing,
+    as_loud_as,
+    change_drums,
     change_speed,
     colour,
     draw_formants,
     draw_speed,
+    overdrive,
     reverberate,
+    rms,
     shift_formants,
     source_samples,
 )
 from vocaltrack.errors import UserError
 
 KINDS = ("true", "amalgamation", "instrumental")
-KIND_SHARES = (0.35, 0.40, 0.25)
-BALANCE_DB = (-14.0, 10.0)  # of the voice; in much of pop it is the softer one
+KIND_SHARES = (0.36, 0.43, 0.21)
+BALANCE_DB = (-16.0, 8.0)  # of the voice; in much of pop it is the softer one
 LEVEL_DB = (-34.0, -12.0)
 GAP_SECONDS = 0.5
-CHANCES = {"speed": 0.7, "formants": 0.6, "colour": 0.7, "reverberation": 0.5, "second": 0.2}
+CHANCES = {
+    "speed": 0.7,
+    "formants": 0.6,
+    "backing": 0.2,
+    "drums": 0.35,
+    "overdrive": 0.15,
+    "colour": 0.7,
+    "reverberation": 0.4,
+    "second": 0.2,
+}
 SECOND_DB = (-12.0, 0.0)
 
 
@@ -112,15 +126,6 @@ def _cut(audio, first, samples):
     return np.pad(piece, (0, samples - len(piece)))
 
 
-def _rms(audio):
-    return np.float32(np.sqrt(np.mean(np.square(audio, dtype=np.float64)) + 1e-12))
-
-
-def _level(audio, reference):
-    """The gain that brings audio to the loudness of a reference."""
-    return np.clip(_rms(reference) / _rms(audio), np.float32(1e-2), np.float32(1e2))
-
-
 def _gain(decibels):
     return np.float32(10.0 ** (decibels / 20.0))
 
@@ -161,7 +166,7 @@ class Mixer:
         kind = KINDS[rng.choice(len(KINDS), p=self.kind_chances)]
         vocals, accompaniment, songs = getattr(self, f"_{kind}")(rng)
         target = rng.uniform(*LEVEL_DB)
-        level = 20.0 * np.log10(_rms(vocals + accompaniment))
+        level = 20.0 * np.log10(rms(vocals + accompaniment))
         gain = _gain(np.clip(target - level, -40.0, 40.0))
         return Excerpt(vocals * gain, accompaniment * gain, kind, songs)
 
@@ -170,45 +175,41 @@ class Mixer:
         factor = self._speed(rng)
         index, first = self.true.draw(rng, source_samples(factor, self.samples))
         song, audio, _ = self.true.stems[index]
-        vocals = self._coloured(self._sung(self._piece(audio, first, factor), factor, rng), rng)
+        vocals = self._sung(self._piece(audio, first, factor), factor, rng)
         music = self._piece(self.accompaniment_of[song.key], first, factor)
         balance = _gain(rng.uniform(*BALANCE_DB))
-        return vocals * balance, self._coloured(music, rng), (song.key,)
+        return vocals * balance, self._played(music, factor, rng), (song.key,)
 
     def _amalgamation(self, rng):
         """The vocals of one song over the accompaniment of another."""
         singing = backing = None
         while singing == backing:
-            vocals, singing = self._several(self.vocals, rng)
-            accompaniment, backing = self._several(self.accompaniments, rng)
+            vocals, singing = self._several(self.vocals, self._sung, rng)
+            accompaniment, backing = self._several(self.accompaniments, self._played, rng)
         if self._happens("reverberation", rng):
             vocals = reverberate(vocals, rng, self.sample_rate)
         balance = _gain(rng.uniform(*BALANCE_DB))
-        vocals = vocals * _level(vocals, accompaniment) * balance
-        return vocals, accompaniment, (singing, backing)
+        return as_loud_as(accompaniment, vocals) * balance, accompaniment, (singing, backing)
 
     def _instrumental(self, rng):
         """Music without vocals: what to keep silent for."""
-        accompaniment, backing = self._several(self.accompaniments, rng)
+        accompaniment, backing = self._several(self.accompaniments, self._played, rng)
         return np.zeros(self.samples, np.float32), accompaniment, (backing,)
 
-    def _several(self, pool, rng):
-        """A stem's excerpt and its song's key; now and then a second stem of
-        the pool joins it."""
-        audio, key = self._single(pool, rng)
+    def _several(self, pool, change, rng):
+        """A stem's excerpt, changed, and its song's key; now and then a second stem
+        of the pool joins it."""
+        audio, key = self._single(pool, change, rng)
         if self._happens("second", rng):
-            second, _ = self._single(pool, rng)
-            audio = audio + second * _level(second, audio) * _gain(rng.uniform(*SECOND_DB))
+            second, _ = self._single(pool, change, rng)
+            audio = audio + as_loud_as(audio, second) * _gain(rng.uniform(*SECOND_DB))
         return audio, key
 
-    def _single(self, pool, rng):
+    def _single(self, pool, change, rng):
         factor = self._speed(rng)
         index, first = pool.draw(rng, source_samples(factor, self.samples))
         song, audio, _ = pool.stems[index]
-        piece = self._piece(audio, first, factor)
-        if pool is self.vocals:
-            piece = self._sung(piece, factor, rng)
-        return self._coloured(piece, rng), song.key
+        return change(self._piece(audio, first, factor), factor, rng), song.key
 
     def _piece(self, audio, first, factor):
         if factor == 1.0:
@@ -218,11 +219,21 @@ class Mixer:
 
     def _sung(self, audio, speed, rng):
         """The voice of another singer: formants that did not follow the speed."""
-        if not self._happens("formants", rng):
-            return audio
-        return shift_formants(audio, draw_formants(rng) / speed, self.sample_rate)
+        if self._happens("formants", rng):
+            audio = shift_formants(audio, draw_formants(rng) / speed, self.sample_rate)
+        if self._happens("backing", rng):
+            audio = add_backing(audio, rng, self.sample_rate)
+        return self._recorded(audio, rng)
 
-    def _coloured(self, audio, rng):
+    def _played(self, audio, _, rng):
+        """The music of another band: drums as loud as theirs are."""
+        if self._happens("drums", rng):
+            audio = change_drums(audio, rng)
+        return self._recorded(audio, rng)
+
+    def _recorded(self, audio, rng):
+        if self._happens("overdrive", rng):
+            audio = overdrive(audio, rng)
         return colour(audio, rng, self.sample_rate) if self._happens("colour", rng) else audio
 
     def _speed(self, rng):
