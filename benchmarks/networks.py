@@ -2,27 +2,24 @@
 
 from keras import layers, ops
 
-from vocaltrack import models
+from vocaltrack.unet import low_residuals, lowest_residuals
+
+FILTERS = (16, 32, 64, 128, 128)
 
 
 def shipped_low(x, level):
     """The residual layers of the shipped U-net."""
-    if level == 4:
-        x = models.frequency_residual(models.residual(x, 192, "low4_a"), 256, "low4_b")
-        return models.residual(x, 192, "low4_c")
-    return x
+    return lowest_residuals(x, FILTERS[0]) if level == 4 else x
 
 
 def shipped_low_up(x, level):
     """The same on the way up."""
-    if level == 3:
-        return models.frequency_residual(models.residual(x, 64, "low3_a"), 128, "low3_b")
-    return x
+    return low_residuals(x, FILTERS[0]) if level == 3 else x
 
 
 def unet(
     x,
-    filters=(16, 32, 64, 128, 128),
+    filters=FILTERS,
     norm=True,
     dropout=0.1,
     down=shipped_low,
