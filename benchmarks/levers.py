@@ -1,7 +1,7 @@
 """What pays: the U-net trained briefly in several ways, and scored.
 
     python benchmarks/levers.py --records DIR --mir1k DIR --stems DIR [--only NAME ...]
-        [--initial RUN]
+        [--initial RUN] [--precision mixed_bfloat16]
 
 Each row is one change to the first row's training: the same chunks, 600
 steps, from random weights or those of a run (then at a third of the learning
@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 from networks import frequency_dense, unchanged, unet, with_frequency
+from timing import PRECISIONS
 
 from vocaltrack import models
 from vocaltrack.config import UnetConfig
@@ -127,7 +128,7 @@ def build(lever, mean, std, seed):
     return keras.Model(inputs, mask, name="unet")
 
 
-def train(lever, manifest, records, initial):
+def train(lever, manifest, records, initial, precision):
     """Train; returns the float32 network and chunks a second."""
     settings = {"optimizer": "adam", "decay": "cosine", "epochs": 1, "steps_per_epoch": STEPS}
     if initial:
@@ -145,7 +146,7 @@ def train(lever, manifest, records, initial):
         mean, std = description["mean"], description["std"]
     else:
         saved = build(lever, mean, std, config.seed)
-    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.config.set_dtype_policy(precision)
     model = build(lever, mean, std, config.seed)
     keras.config.set_dtype_policy("float32")
     model.set_weights(saved.get_weights())
@@ -183,6 +184,7 @@ def main():
     parser.add_argument("--mir1k", required=True)
     parser.add_argument("--stems", required=True)
     parser.add_argument("--initial", metavar="RUN", help="of a unet, to start from")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--only", action="append", choices=tuple(LEVERS), help="may be repeated")
     options = parser.parse_args()
     songs = read_mir1k(options.mir1k) + read_stems(options.stems)
@@ -200,7 +202,9 @@ def main():
     print("|---|---|---|---|---|", flush=True)
     first = None
     for name in options.only or LEVERS:
-        model, speed = train(LEVERS[name], manifest, options.records, options.initial)
+        model, speed = train(
+            LEVERS[name], manifest, options.records, options.initial, options.precision
+        )
         scores, leaks = score(model, manifest.features, pairs, instrumentals)
         first = scores if first is None else first
         gain = scores - first
