@@ -1,6 +1,6 @@
 # make demo: separate the bundled example; make test: run the tests.
-# Both make the environment .venv once. Needs Python 3.11 or newer.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# Both make the environment .venv once. Needs a Python that TensorFlow has: 3.11 to 3.13.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 EXAMPLE = examples/everything-is-free
 OUT = demo-output
 

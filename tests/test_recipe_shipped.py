@@ -23,6 +23,17 @@ def recipe(monkeypatch):
     return unfold
 
 
+@pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
+def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
+    pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import cards
+
+    words = cards.command(model).split()
+    assert words[1].startswith("train_") and words[words.index("--model") + 1] == model
+    assert words[words.index("--records") + 1] == "records" and "$" not in "".join(words)
+
+
 @pytest.fixture(scope="module")
 def trained():
     """A U-net whose norms and biases are not the initial ones."""

@@ -307,6 +307,8 @@ def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
 def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     with pytest.raises(UserError, match="--clustering"):
         train(settings("uhnet"), SMALL_UNET, records, tmp_path / "run", verbose=0)
+    with pytest.raises(UserError, match="a unet takes no --clustering"):
+        train(settings("unet"), SMALL_UNET, records, tmp_path / "run", runs / "hdc", verbose=0)
     with pytest.raises(UserError, match="holds a dc; here it must be hdc"):
         train(settings("uhnet"), SMALL_UNET, records, tmp_path / "run", runs / "dc", verbose=0)
     assert not (tmp_path / "run").exists()

@@ -72,6 +72,15 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Names the defaults that are values; the others stand in the texts."""
+
+    def _get_help_string(self, action):
+        if action.default in (None, []) or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
+
+
 def build_parser():
     """The parser of all commands."""
     parser = _Parser(
@@ -91,7 +100,7 @@ def build_parser():
             name,
             help=summary,
             description=f"{summary[0].upper()}{summary[1:]}.",
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Formatter,
         )
         add_options(command)
     return parser

@@ -51,19 +51,24 @@ def add_separate(parser):
         "--filename",
         default=FILENAME,
         metavar="PATTERN",
-        help="names of the files inside of -o",
+        help="files inside of -o: {track} is the input's name, {stem} vocals or accompaniment, "
+        "{ext} the input's ending, or wav",
     )
     parser.add_argument(
         "--stem", choices=("vocals", "accompaniment"), help="with -o: write this one alone"
     )
     parser.add_argument(
-        "--start", type=_number(float, 0.0, 1e9), default=0.0, metavar="SECONDS", help="leave out"
+        "--start",
+        type=_number(float, 0.0, 1e9),
+        default=0,
+        metavar="SECONDS",
+        help="where to begin",
     )
     parser.add_argument(
         "--duration",
         type=_number(float, 0.001, 1e9),
         metavar="SECONDS",
-        help="take so much; default all",
+        help="take so much, not all",
     )
     parser.add_argument(
         "--subtype",
@@ -74,10 +79,16 @@ def add_separate(parser):
         "--clip",
         choices=CLIPS,
         default="rescale",
-        help="what to do when the output exceeds full scale: make all of it quieter, cut the peaks "
-        "off, or write floating point",
+        help="output beyond full scale: make all of it quieter, cut the peaks off, or write floats",
     )
-    _add_separation(parser)
+    parser.add_argument(
+        "--method",
+        choices=("head", "clusters"),
+        help="of hdc: its mask head (default), or k-means of its embeddings, as for dc",
+    )
+    parser.add_argument(
+        "--swap", action="store_true", help="clusters: take the other cluster as the vocals"
+    )
     parser.add_argument(
         "--phase",
         choices=("mixture", "griffinlim"),
@@ -99,18 +110,6 @@ def add_separate(parser):
     )
 
 
-def _add_separation(parser):
-    parser.add_argument(
-        "--method",
-        choices=("head", "clusters"),
-        help="of hdc: its mask head or k-means of its embeddings; default: head, and clusters "
-        "for dc, which has no head",
-    )
-    parser.add_argument(
-        "--swap", action="store_true", help="clusters: take the other cluster as the vocals"
-    )
-
-
 def _add_datasets(parser):
     for name, text in DATASETS.items():
         parser.add_argument(
@@ -125,8 +124,7 @@ def add_evaluate(parser):
         "--model",
         action="append",
         required=True,
-        help="model name or SavedModel folder; may be repeated; hdc:clusters scores the "
-        "clusters of hdc",
+        help="name or folder of a SavedModel, hdc:clusters for its k-means; may be repeated",
     )
     parser.add_argument(
         "--split", default="valid", choices=("train", "valid", "test"), help="whose songs to score"
@@ -212,13 +210,13 @@ def add_train_clustering(parser):
     """Options of `train-clustering`."""
     _add_training(parser, ("dc", "hdc"))
     parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from: a dc to add the mask head to"
+        "--initial", metavar="RUN", help="run to start from: a dc, or for an hdc an hdc too"
     )
     parser.add_argument(
         "--embedding-weight",
         type=_SHARE,
         default=0.5,
-        help="share of the clustering loss in the joint loss of hdc; the mask loss has the rest",
+        help="hdc: share of the clustering loss in the joint loss; the mask loss has the rest",
     )
     parser.add_argument(
         "--target-columns",
@@ -232,9 +230,11 @@ def add_train_clustering(parser):
 def add_train_unet(parser):
     """Options of `train-unet`."""
     _add_training(parser, ("unet", "uhnet"))
-    parser.add_argument("--clustering", metavar="RUN", help="run of the hdc that a uhnet takes")
     parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from; a uhnet may start from a unet"
+        "--clustering", metavar="RUN", help="uhnet: run of the hdc whose masks it takes"
+    )
+    parser.add_argument(
+        "--initial", metavar="RUN", help="run to start from: a unet, or for a uhnet a uhnet too"
     )
 
 

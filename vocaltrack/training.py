@@ -74,7 +74,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         network: `ClusteringConfig` or `UnetConfig`.
         records: folder of the records.
         run: folder of the run; made when absent.
-        clustering_run: run of the `hdc` whose masks a uhnet takes.
+        clustering_run: run of the `hdc` whose masks a uhnet takes; None for others.
         initial_run: run whose best weights and input normalisation this one
             starts from.
         verbose: of `keras.Model.fit`.
@@ -131,6 +131,8 @@ def _builder(config, network, manifest, clustering_run, initial_run):
     if initial_run is not None:
         source, description = _load_other(initial_run, manifest, _sources(config.model))
         mean, std = description["mean"], description["std"]
+    if clustering_run is not None and config.model != "uhnet":
+        raise UserError(f"a {config.model} takes no --clustering; leave it out")
     if config.model == "uhnet":
         if clustering_run is None:
             raise UserError("the uhnet needs a trained hdc; give its run with --clustering")

@@ -11,6 +11,10 @@
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
+python -c "import matplotlib, vocaltrack" 2> /dev/null || {
+    echo "Activate the environment first; it needs pip install -e '.[recipes]'" >&2
+    exit 2
+}
 runs=runs/mir1k
 common="--optimizer adam --decay cosine --dropout 0.1 --patience 100 --steps-per-epoch 150"
 common="$common --records records/mir1k"

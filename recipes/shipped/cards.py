@@ -40,8 +40,8 @@ WEAK = {
     "which is heard as chirping.",
     "hdc": "Its masks are blurred: quiet vocals are lost under loud music, and music leaks "
     "through. With `--method clusters` a song with faint vocals may come out silent.",
-    "unet": "Of instrumental music what resembles a voice comes through audibly, and western voices "
-    "are separated less well than those of MIR-1K.",
+    "unet": "Of instrumental music what resembles a voice comes through audibly, and western "
+    "voices are separated less well than those of MIR-1K.",
     "uhnet": "As the unet: of instrumental music what resembles a voice comes through audibly, and "
     "western voices are separated less well than those of MIR-1K. It started from the unet's "
     "weights, so it had more training than that.",
@@ -147,7 +147,7 @@ def command(model):
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    variables = dict(re.findall(r"^(first|second)=(.*)$", text, re.MULTILINE))
+    variables = dict(re.findall(r"^(\w+)=([^\s\"]+)$", text, re.MULTILINE))
     for match in re.finditer(r'^common="(.*)"$', text[: line.start()], re.MULTILINE):
         variables["common"] = match[1].replace("$common", variables.get("common", ""))
     words = re.sub(r"\$(\w+)", lambda name: variables[name[1]], line[0])
