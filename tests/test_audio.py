@@ -2,6 +2,7 @@
 files that appear whole or not at all."""
 
 import os
+import signal
 import struct
 from pathlib import Path
 
@@ -392,6 +393,25 @@ def test_replace_folder_brings_the_old_one_back(tmp_path, monkeypatch):
     refusal(lambda: replace_folder(target, lambda folder: None), "Input/output error")
     assert (target / "a").read_text() == "old"
     assert names(tmp_path) == ["model"]
+
+
+def test_replace_folder_is_not_interrupted_between_its_two_renames(tmp_path, monkeypatch):
+    target = tmp_path / "model"
+    target.mkdir()
+    real = os.replace
+
+    def interrupted(source, destination):
+        real(source, destination)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            replace_folder(target, lambda folder: (folder / "new").touch())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert names(tmp_path) == ["model"] and names(target) == ["new"]
 
 
 def test_folders_made_for_files_go_again_on_an_error_unless_something_is_in_them(tmp_path):

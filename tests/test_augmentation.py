@@ -264,13 +264,14 @@ def test_backing_voices_are_2_to_14_db_below_the_first_and_a_little_late(monkeyp
     assert BACKING_SECONDS - 0.005 < max(delays) < BACKING_SECONDS + 0.004
 
 
-def test_overdrive_keeps_the_loudness_and_flattens_the_peaks():
+@pytest.mark.parametrize("level", [1.0, 1e-2, 1e-3])
+def test_overdrive_keeps_the_loudness_and_flattens_the_peaks(level):
     crests = []
     for seed in range(40):
-        audio = noise(seed, RATE)
+        audio = np.float32(level) * noise(seed, RATE)
         driven = overdrive(audio, rng(seed))
         assert driven.shape == audio.shape and driven.dtype == np.float32
-        assert rms(driven) == pytest.approx(rms(audio), rel=1e-4)
+        assert rms(driven) == pytest.approx(rms(audio), rel=1e-2)
         crests.append(np.abs(driven).max() / rms(driven))
         order = np.argsort(audio)
         assert np.all(np.diff(driven[order]) >= 0)  # louder stays louder

@@ -15,7 +15,8 @@ def music(tmp_path, monkeypatch):
         path = tmp_path / "music" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    for name in (".hidden.wav", ".vocaltrack-x.wav"):
+    for name in (".hidden.wav", ".vocaltrack-x.wav", ".Trash/files/old.wav"):
+        (tmp_path / "music" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "music" / name).touch()
     return tmp_path / "music"
 
@@ -52,6 +53,12 @@ def test_a_file_given_twice_is_taken_once(music):
         "music/album/1.flac",
         "music/album/cd2/1.m4a",
     ]
+
+
+def test_a_sample_format_that_an_output_cannot_have_is_refused(music):
+    refusal(lambda: plan_jobs(["music"], "out", subtype="FLOAT"), "FLAC cannot be written as FLOAT")
+    refusal(lambda: plan_jobs(["music/a.WAV"], "out", subtype="NOSUCH"), "as NOSUCH")
+    assert len(plan_jobs(["music/a.WAV"], "out", subtype="FLOAT")) == 1
 
 
 def test_hard_links_are_files_of_their_own(music):

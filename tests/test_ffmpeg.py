@@ -218,6 +218,14 @@ def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):
 
 
 @real_ffmpeg
+def test_a_length_that_is_guessed_from_the_bit_rate_is_none(tmp_path):
+    sound = np.concatenate([np.zeros((12 * RATE, 2)), noise(18 * RATE)])
+    wav = written(tmp_path / "a.wav", sound, RATE, "PCM_16")
+    path = convert(wav, tmp_path / "a.mp3", "-q:a", "4", "-write_xing", "0")
+    assert describe(path).seconds is None
+
+
+@real_ffmpeg
 def test_a_film_without_sound_is_refused(tmp_path):
     picture = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "color=d=1:s=16x16"]
     path = tmp_path / "a.mkv"

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
-from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, write_checksums
+from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, split_method, write_checksums
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.savedmodel import export, load, separate_waveform
@@ -232,3 +232,16 @@ def test_export_replaces_the_old_model(exported, tmp_path):
     export(model, FEATURES, tmp_path / "model")
     assert not (tmp_path / "model" / "stray.txt").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("hdc", ("hdc", None)),
+        ("hdc:clusters", ("hdc", "clusters")),
+        ("runs/a:b:head", ("runs/a:b", "head")),
+        ("C:/models/hdc", ("C:/models/hdc", None)),
+    ],
+)
+def test_a_model_and_its_method_are_one_name(name, parts):
+    assert split_method(name) == parts

@@ -314,10 +314,11 @@ def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys):
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys, split):
     damaged = tmp_path / "records"
     shutil.copytree(records, damaged)
-    shard = next(damaged.glob("train-*.tfrecord"))
+    shard = next(damaged.glob(f"{split}-*.tfrecord"))
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
     shard.write_bytes(data)

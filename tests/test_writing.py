@@ -11,14 +11,14 @@ import soundfile
 from tests.test_audio import names, noise, refusal
 from vocaltrack import formats, signals, writing
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
-from vocaltrack.writing import audio_writer, to_integers
+from vocaltrack.writing import audio_writers, to_integers
 
 
 def write(path, audio, rate=44100, subtype=None, **options):
     subtype = subtype or choose_subtype(path)
-    with audio_writer(path, rate, audio.shape[1], subtype, **options) as writer:
-        writer.write(audio)
-    return writer
+    with audio_writers({"vocals": (path, subtype)}, rate, audio.shape[1], **options) as writers:
+        writers["vocals"].write(audio)
+    return writers["vocals"]
 
 
 @pytest.mark.parametrize(
@@ -228,10 +228,55 @@ def test_a_signal_within_libsndfiles_callback_is_not_lost(tmp_path, monkeypatch,
 )
 def test_errors_that_are_not_the_writers_stay_what_they_are(tmp_path, error):
     with pytest.raises(type(error)) as caught:
-        with audio_writer(tmp_path / "a.wav", 8000, 1, "PCM_16"):
+        with audio_writers({"vocals": (tmp_path / "a.wav", "PCM_16")}, 8000, 1):
             raise error
     assert caught.value is error
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize("existing", [True, False])
+def test_both_stems_take_their_places_or_none(tmp_path, monkeypatch, existing, linked):
+    targets = {stem: (tmp_path / f"{stem}.wav", "PCM_16") for stem in ("vocals", "accompaniment")}
+    if existing:
+        for stem, (path, _) in targets.items():
+            path.write_text(f"old {stem}")
+    real = os.replace
+
+    def fail_for_the_second(source, destination):
+        if Path(destination).name == "accompaniment.wav" and not str(source).endswith(".old"):
+            raise PermissionError(13, "in use")
+        real(source, destination)
+
+    def write_both():
+        with audio_writers(targets, 8000, 2) as writers:
+            for writer in writers.values():
+                writer.write(noise(100))
+
+    def no_links(source, name):
+        raise OSError("no links here")
+
+    if not linked:
+        monkeypatch.setattr(os, "link", no_links)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", fail_for_the_second)
+        refusal(write_both, "accompaniment.wav cannot be written", "in use")
+    assert names(tmp_path) == (["accompaniment.wav", "vocals.wav"] if existing else [])
+    for stem, (path, _) in targets.items():
+        assert not existing or path.read_text() == f"old {stem}"
+    write_both()
+    assert names(tmp_path) == ["accompaniment.wav", "vocals.wav"]
+    assert all(soundfile.info(str(path)).frames == 100 for path, _ in targets.values())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_link_to_a_file_stays_one(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "a.wav").symlink_to(tmp_path / "far" / "b.wav")
+    write(tmp_path / "a.wav", noise(100))
+    assert (tmp_path / "a.wav").is_symlink()
+    assert soundfile.info(str(tmp_path / "far" / "b.wav")).frames == 100
+    assert names(tmp_path) == ["a.wav", "far"] and names(tmp_path / "far") == ["b.wav"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on POSIX alone")
@@ -273,9 +318,10 @@ def test_full_scale_keeps_its_sign(tmp_path, subtype):
 
 def test_opus_in_blocks_is_that_of_one_write(tmp_path):
     audio = 0.3 * noise(3 * 48000 + 777, 2).astype(np.float32)
-    with audio_writer(tmp_path / "a.opus", 48000, 2, "OPUS", len(audio)) as writer:
+    target = {"vocals": (tmp_path / "a.opus", "OPUS")}
+    with audio_writers(target, 48000, 2, len(audio)) as writers:
         for start in range(0, len(audio), 50000):
-            writer.write(audio[start : start + 50000])
+            writers["vocals"].write(audio[start : start + 50000])
     soundfile.write(tmp_path / "b.opus", audio, 48000, "OPUS", format="OGG")
     once = soundfile.read(tmp_path / "b.opus")[0]
     np.testing.assert_array_equal(soundfile.read(tmp_path / "a.opus")[0], once)

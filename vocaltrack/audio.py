@@ -159,9 +159,12 @@ def open_audio(path, start=0.0, duration=None):
         raise UserError(f"{path} is an empty file; give an audio file")
     given = (start,) if duration is None else (start, duration)
     if not all(isinstance(s, Real) and 0 <= s <= LONGEST for s in given) or duration == 0:
-        raise UserError(f"cannot take {duration} s after {start} s; both are seconds from 0 up")
-    state = endings.ogg_state(path)
+        raise UserError(
+            f"start {start}, duration {duration}: give seconds from 0 up, not 0 of them"
+        )
+    state = left = None
     try:
+        state = endings.ogg_state(path)
         info = soundfile.info(file_name(path))
         rate, channels, samples, subtype = info.samplerate, info.channels, info.frames, info.subtype
         exact = subtype not in MP3_SUBTYPES or endings.mp3_tells_length(path)
@@ -182,7 +185,6 @@ def open_audio(path, start=0.0, duration=None):
         raise UserError(f"{path} {endings.OGG_FAULTS[state]}")
     first = round(start * rate)
     stop = None if duration is None else first + max(1, round(duration * rate))
-    left = None
     if samples is not None:
         if samples and first >= samples:
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")

@@ -176,12 +176,12 @@ def overdrive(audio, rng):
     Returns:
         float32 [samples].
     """
-    drive = 10.0 ** (rng.uniform(*OVERDRIVE_DB) / 20.0)
-    return as_loud_as(audio, np.tanh(audio * np.float32(drive / rms(audio))))
+    full_scale = rms(audio) * np.float32(10.0 ** (-rng.uniform(*OVERDRIVE_DB) / 20.0))
+    return as_loud_as(audio, full_scale * np.tanh(audio / full_scale))
 
 
 def change_drums(music, rng):
-    """Make what is struck louder or softer than what sounds on, by 12 dB at most
+    """Make what is struck up to 12 dB louder or 8 dB softer than what sounds on
     (harmonic-percussive separation by median filters, Fitzgerald 2010); the loudness
     of the whole stays.
 

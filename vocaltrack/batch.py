@@ -9,7 +9,7 @@ import soundfile
 
 from vocaltrack.config import FILENAME
 from vocaltrack.errors import UserError
-from vocaltrack.files import PREFIX, real_path
+from vocaltrack.files import real_path
 from vocaltrack.formats import choose_subtype, writable_format
 from vocaltrack.songs import STEM_NAMES
 
@@ -31,7 +31,7 @@ class Job:
     targets: dict
 
 
-def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
+def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES, subtype=None):
     """Name the outputs of several inputs.
 
     Args:
@@ -43,6 +43,7 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
             one that was given; {stem} vocals or accompaniment; {ext} the
             input's ending, or wav where libsndfile does not write it.
         stems: which stems to write.
+        subtype: sample format asked for, which every output must have.
 
     Returns:
         list of `Job`, without repetitions.
@@ -65,7 +66,7 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES):
         for target in targets.values():
             if Path(os.path.abspath(folder)) not in Path(os.path.abspath(target)).parents:
                 raise UserError(f"{target} would lie outside of {folder}; give another --filename")
-            choose_subtype(target)  # for its refusal of endings that stand for no format
+            choose_subtype(target, subtype)  # for its refusals
             other = writers.setdefault(real_path(target), source)
             if other != source:
                 raise UserError(
@@ -101,8 +102,8 @@ def _check_filename(filename, stems):
 
 
 def _sources(inputs, folder):
-    """(file, track) of each input, those in folders in order of their names;
-    links that lead nowhere too, so that their loss is told."""
+    """(file, track) of each input, those in folders in order of their names, but
+    hidden ones; links that lead nowhere too, so that their loss is told."""
     endings = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
     endings -= {"raw"}  # which needs to be told its format; also what cameras write
     outputs, seen = real_path(folder), set()
@@ -117,7 +118,7 @@ def _sources(inputs, folder):
                 for path in sorted(given.rglob("*"))
                 if path.suffix[1:].lower() in endings
                 and (path.is_file() or path.is_symlink() and not path.exists())
-                and not path.name.startswith((".", PREFIX))
+                and not any(part.startswith(".") for part in path.relative_to(given).parts)
                 and not (below and outputs in real_path(path).parents)
             ]
             if not found:

@@ -34,10 +34,11 @@ def _separate(options):
 
     read_contract(find_model(options.model))
     jobs, file = _jobs(options), None
-    if len(jobs) == 1 and not options.output:
-        # Everything that can be known to be wrong is said before TensorFlow loads.
+    if len(jobs) == 1:
+        # What can be known to be wrong is said before TensorFlow loads.
         file = open_audio(jobs[0].source, options.start, options.duration)
-        plan_targets(file, jobs[0].targets, options.subtype, options.clip)
+        if not options.output:
+            plan_targets(file, jobs[0].targets, options.subtype, options.clip)
 
     started = time.perf_counter()
     save_memory()
@@ -70,6 +71,7 @@ def _separate(options):
 
 def _jobs(options):
     from vocaltrack.batch import Job, plan_jobs
+    from vocaltrack.file_separation import check_agreement
     from vocaltrack.songs import STEM_NAMES
 
     if options.output is None:
@@ -88,8 +90,9 @@ def _jobs(options):
         raise UserError("a file or folder without a name; give the inputs, and the folder with -o")
     if options.accompaniment is not None:
         raise UserError("with -o both stems are written; leave --accompaniment out")
+    check_agreement(options.clip, options.subtype)
     stems = (options.stem,) if options.stem else STEM_NAMES
-    return plan_jobs(options.files, options.output, options.filename, stems)
+    return plan_jobs(options.files, options.output, options.filename, stems, options.subtype)
 
 
 def _separate_one(separator, job, options, file):
@@ -146,6 +149,7 @@ def _say(text):
 def evaluate(options):
     """Score models on a split of the datasets given."""
     load_tensorflow()
+    from vocaltrack.contract import split_method
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
 
@@ -156,10 +160,7 @@ def evaluate(options):
         raise UserError(f"the datasets have no songs in the split {options.split}")
     separators = {}
     for name in options.model:
-        model, _, method = name.partition(":")
-        if method not in ("", "head", "clusters"):
-            raise UserError(f"{name}: after the colon stands head or clusters")
-        separators[name] = Separator(model, method or None)
+        separators[name] = Separator(*split_method(name))
     report = evaluate(songs, separators)
     print(table(report))
     if options.json:

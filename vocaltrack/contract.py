@@ -40,6 +40,19 @@ def find_model(model):
     return Path(model)
 
 
+def split_method(name):
+    """Model and method of what stands for both, such as hdc:clusters.
+
+    Args:
+        name: a model, or one and a colon and head or clusters.
+
+    Returns:
+        (model, method); the method is None where it is not named.
+    """
+    model, colon, method = name.rpartition(":")
+    return (model, method) if colon and method in ("head", "clusters") else (name, None)
+
+
 def read_contract(folder):
     """The contract of a SavedModel as a dict with model, features, contract.
 

@@ -37,7 +37,7 @@ class Description:
 
     Attributes:
         tracks: number of audio tracks, of which `decode` takes the first.
-        seconds: length of the whole, or None.
+        seconds: length of the whole, or None where the file does not say it.
         subtype: sample format of the first track as libsndfile would name it,
             where it is one of integers of 24 bit; else None.
     """
@@ -95,7 +95,7 @@ def describe(path):
     """What a file says of itself: a `Description`."""
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", f"file:{path}"]
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
-    length = _LENGTH.search(listing)
+    length = None if b"Estimating duration from bitrate" in listing else _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
     tracks = _TRACK.findall(listing)
     subtype = "PCM_24" if tracks and b"(24 bit)" in tracks[0] else None

@@ -10,7 +10,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.files import real_path
 from vocaltrack.formats import INTEGER_BITS, check_target, choose_subtype, float_subtype
 from vocaltrack.pipes import ahead
-from vocaltrack.writing import audio_writer
+from vocaltrack.writing import audio_writers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +78,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
     if clip not in CLIPS:
         raise UserError(f"no clip {clip!r}; choose {', '.join(CLIPS)}")
     subtype = subtype and subtype.upper()
-    if clip == "float" and subtype in INTEGER_BITS:
-        raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
+    check_agreement(clip, subtype)
     source = file.subtype or ffmpeg.describe(file.path).subtype
     seen = {real_path(file.path)}
     targets = {}
@@ -97,27 +96,30 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
     return targets
 
 
+def check_agreement(clip, subtype):
+    """Refuse a sample format of integers where floating point is asked for.
+
+    Raises:
+        UserError: it is one.
+    """
+    if clip == "float" and subtype in INTEGER_BITS:
+        raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
+
+
 def _write(separator, file, targets, gain, clip, progress):
     sounds = found = False
-    with contextlib.ExitStack() as stack:
-        writers = {
-            stem: stack.enter_context(
-                audio_writer(path, file.sample_rate, file.channels, subtype, file.samples, gain)
-            )
-            for stem, (path, subtype) in targets.items()
-        }
-        blocks = contextlib.closing(
-            ahead(separator.stream(file.blocks, file.sample_rate, file.channels, progress))
-        )
-        for mixture, vocals, _ in stack.enter_context(blocks):
+    stream = separator.stream(file.blocks, file.sample_rate, file.channels, progress)
+    with (
+        audio_writers(targets, file.sample_rate, file.channels, file.samples, gain) as writers,
+        contextlib.closing(ahead(stream)) as blocks,
+    ):
+        for mixture, vocals, _ in blocks:
             sounds, found = sounds or mixture.any(), found or vocals.any()
             for stem, writer in writers.items():
                 writer.write(vocals if stem == "vocals" else mixture - vocals)
         peaks = [writer.peak for writer in writers.values() if writer.clips]
         if peaks and clip == "rescale":
             raise _TooLoud(max(peaks))
-        for writer in writers.values():  # all, before the first takes its place
-            writer.close()
-        samples = next(iter(writers.values())).samples
-        clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
+    samples = next(iter(writers.values())).samples
+    clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
     return Written(samples / file.sample_rate, gain, clipped, bool(sounds and not found))

@@ -4,11 +4,13 @@ import contextlib
 import json
 import math
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
 
 from vocaltrack.errors import UserError, one_line
+from vocaltrack.signals import uninterrupted
 
 PREFIX = ".vocaltrack-"
 
@@ -60,33 +62,70 @@ def _finite(value):
 
 
 @contextlib.contextmanager
-def temporary_beside(path):
-    """A temporary file that takes a target's place when all went well.
+def temporaries_beside(paths):
+    """Temporary files that take the targets' places when all went well.
 
     Args:
-        path: the target; an existing file is replaced only on success.
+        paths: the targets; existing files are replaced only on success, and all
+            of them or none. A link to a file stays one.
 
     Yields:
-        the temporary file's path, with the target's ending.
+        list of the temporary files' paths, with the targets' endings.
 
     Raises:
-        UserError: the file cannot be written there.
+        UserError: a file cannot be written there.
     """
-    path = Path(path)
+    targets = [real_path(path) for path in paths]
+    with contextlib.ExitStack() as stack:
+        temporaries = []
+        for path, target in zip(paths, targets):
+            temporary = target.with_name(f"{PREFIX}{secrets.token_hex(8)}{target.suffix}")
+            stack.callback(temporary.unlink, missing_ok=True)
+            with _telling(path):
+                # Not by tempfile, whose files only their owner may read.
+                os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            temporaries.append(temporary)
+        yield temporaries
+        with uninterrupted():
+            _take_places(temporaries, targets, paths)
+
+
+def _take_places(temporaries, targets, paths):
+    """Rename all the temporary files, or none."""
+    olds = [temporary.with_name(f"{temporary.name}.old") for temporary in temporaries]
+    placed = []
     try:
-        handle, temporary = tempfile.mkstemp(prefix=PREFIX, suffix=path.suffix, dir=path.parent)
-        os.close(handle)
+        for temporary, old, target, path in zip(temporaries, olds, targets, paths):
+            with _telling(path):
+                if len(paths) > 1 and target.exists():
+                    _give_second_name(target, old)
+                os.replace(temporary, target)
+            placed.append(target)
+    except UserError:
+        for old, target in zip(olds, targets):
+            if old.exists():
+                os.replace(old, target)
+            elif target in placed:
+                target.unlink()
+        raise
+    finally:
+        for old in olds:
+            old.unlink(missing_ok=True)
+
+
+def _give_second_name(path, name):
+    try:
+        os.link(path, name)
+    except OSError:  # a file system that has none
+        os.replace(path, name)
+
+
+@contextlib.contextmanager
+def _telling(path):
+    try:
+        yield
     except OSError as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
-    try:
-        yield temporary
-        try:
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {one_line(error)}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def write_atomically(path, write):
@@ -100,8 +139,8 @@ def write_atomically(path, write):
         UserError: the file cannot be written there.
     """
     try:
-        with temporary_beside(path) as temporary:
-            write(temporary)
+        with temporaries_beside([path]) as (temporary,):
+            write(str(temporary))
     except (OSError, RuntimeError) as error:
         raise UserError(f"{path} cannot be written: {one_line(error)}") from error
 
@@ -129,9 +168,10 @@ def replace_folder(path, fill):
     try:
         fresh.mkdir()
         fill(fresh)
-        if path.exists():
-            os.replace(path, old)
-        os.replace(fresh, path)
+        with uninterrupted():
+            if path.exists():
+                os.replace(path, old)
+            os.replace(fresh, path)
     except OSError as error:
         if old.exists():
             os.replace(old, path)
@@ -179,9 +219,3 @@ def check_folder_writable(folder):
     except OSError as error:
         reason = error.strerror or one_line(error)
         raise UserError(f"{folder} cannot be written ({reason}); write elsewhere") from error
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -29,6 +29,7 @@ KINDS = ("true", "amalgamation", "instrumental")
 KIND_SHARES = (0.36, 0.43, 0.21)
 BALANCE_DB = (-16.0, 8.0)  # of the voice; in much of pop it is the softer one
 LEVEL_DB = (-34.0, -12.0)
+SILENCE_DB = 45.0  # below the loudest frame
 GAP_SECONDS = 0.5
 CHANCES = {
     "speed": 0.7,
@@ -61,7 +62,7 @@ class Excerpt:
     songs: tuple[str, ...]
 
 
-def sounding_segments(audio, sample_rate, top_db=45.0):
+def sounding_segments(audio, sample_rate):
     """Where a stem sounds, as whole segments (paper, section III-B).
 
     Gaps shorter than half a second are kept, so that no phrase is cut up,
@@ -70,14 +71,13 @@ def sounding_segments(audio, sample_rate, top_db=45.0):
     Args:
         audio: float32 [samples].
         sample_rate: Hz.
-        top_db: how far below the loudest frame counts as silence.
 
     Returns:
         int array [segments, 2] of start and end samples; empty for silence.
     """
     if not np.any(np.abs(audio) > 1e-4):
         return np.zeros((0, 2), int)
-    segments = librosa.effects.split(audio, top_db=top_db, frame_length=1024, hop_length=256)
+    segments = librosa.effects.split(audio, top_db=SILENCE_DB, frame_length=1024, hop_length=256)
     joined = [list(segments[0])]
     for start, end in segments[1:]:
         if start - joined[-1][1] < GAP_SECONDS * sample_rate:

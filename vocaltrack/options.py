@@ -241,7 +241,7 @@ def add_train_unet(parser):
 def add_export(parser):
     """Options of `export`."""
     parser.add_argument("run", help="folder of a run")
-    parser.add_argument("output", help="folder of the SavedModel, e.g. saved_models/unet")
+    parser.add_argument("output", help="folder of the SavedModel; one that is there is replaced")
     parser.add_argument(
         "--last",
         action="store_true",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vocaltrack import augmentation, mixing
+from vocaltrack import __version__, augmentation, mixing
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import PREFIX, write_atomically
@@ -53,9 +53,10 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
     _claim(folder, _plan(songs, chunks, features, seed))
     shards = _shards(songs, folder, chunks, features, seed)
     complete = _complete(folder)
-    if complete is not None:
-        return complete
     decoded = folder / "decoded"
+    if complete is not None:
+        shutil.rmtree(decoded, ignore_errors=True)
+        return complete
     decoded.mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -118,6 +119,7 @@ def _plan(songs, chunks, features, seed):
         for song in songs
     }
     plan = {
+        "version": __version__,
         "chunks": chunks,
         "features": features.to_dict(),
         "seed": seed,
@@ -145,6 +147,8 @@ def _plan(songs, chunks, features, seed):
             augmentation.DRUMS_FRAMES,
         ],
         "mixing": [
+            mixing.SILENCE_DB,
+            mixing.GAP_SECONDS,
             mixing.KIND_SHARES,
             mixing.BALANCE_DB,
             mixing.LEVEL_DB,

@@ -86,7 +86,8 @@ class _Served(tf.Module):
 
 
 def export(model, config, folder):
-    """Write a network as a SavedModel, replacing one that is there.
+    """Write a network as a SavedModel, replacing one that is there and what was
+    put into its folder, such as a model card.
 
     Args:
         model: `keras.Model` named dc, hdc, unet or uhnet.

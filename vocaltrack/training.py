@@ -95,7 +95,6 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             model = build()
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
-    previews = MaskPreviews(run / "tensorboard", manifest, records)
     started_from = {"initial": initial_run, "clustering": clustering_run}
     is_new = not run.exists()
     claim_run(run, describe_run(config, network, manifest, mean, std, started_from))
@@ -111,7 +110,9 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             initial_epoch=done,
             epochs=done if has_stopped else config.epochs,
             steps_per_epoch=config.steps_per_epoch,
-            callbacks=_callbacks(config, keeper, previews),
+            callbacks=_callbacks(
+                config, keeper, MaskPreviews(run / "tensorboard", manifest, records)
+            ),
             shuffle=False,
             verbose=verbose,
         )

@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import temporary_beside
+from vocaltrack.files import temporaries_beside
 from vocaltrack.formats import INTEGER_BITS, container, outgrows, too_large
 from vocaltrack.signals import uninterrupted
 from vocaltrack.watched import WatchedFile
@@ -93,32 +93,39 @@ class AudioWriter:
 
 
 @contextlib.contextmanager
-def audio_writer(path, sample_rate, channels, subtype, samples=None, gain=1.0):
-    """Write an audio file whole or not at all.
+def audio_writers(targets, sample_rate, channels, samples=None, gain=1.0):
+    """Write audio files, all of them whole or none.
 
     Args:
-        path: target; its ending chooses the format.
+        targets: dict from a stem to (path, subtype); the path's ending chooses
+            the format, for the subtype see `choose_subtype`.
         sample_rate: Hz.
         channels: number of channels.
-        subtype: sample format, see `choose_subtype`.
         samples: length; None where it is not known yet.
         gain: factor for all samples.
 
     Yields:
-        `AudioWriter`. The file takes its place when the block ends without
-        an error.
+        dict from the stem to its `AudioWriter`. The files take their places
+        when the block ends without an error.
 
     Raises:
-        UserError: the target cannot be written.
+        UserError: a target cannot be written.
     """
-    kind = container(path, channels, subtype, samples)
-    with temporary_beside(path) as temporary, WatchedFile(temporary) as watched:
-        with _telling(path, watched):
-            file = soundfile.SoundFile(
-                watched, "w", sample_rate, channels, subtype=subtype, format=kind
-            )
-        with contextlib.closing(AudioWriter(file, watched, path, gain)) as writer:
-            yield writer
+    paths = [path for path, _ in targets.values()]
+    with temporaries_beside(paths) as temporaries, contextlib.ExitStack() as stack:
+        writers = {}
+        for (stem, (path, subtype)), temporary in zip(targets.items(), temporaries):
+            kind = container(path, channels, subtype, samples)
+            watched = stack.enter_context(WatchedFile(temporary))
+            with _telling(path, watched):
+                file = soundfile.SoundFile(
+                    watched, "w", sample_rate, channels, subtype=subtype, format=kind
+                )
+            writer = AudioWriter(file, watched, path, gain)
+            writers[stem] = stack.enter_context(contextlib.closing(writer))
+        yield writers
+        for writer in writers.values():  # all, before the first takes its place
+            writer.close()
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from vocaltrack.config import FeatureConfig
+from vocaltrack.contract import split_method
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.files import check_file_writable, write_json
 from vocaltrack.metrics import bss_eval_sources, mask_psnr, pixel_accuracy
@@ -57,12 +58,12 @@ def load(models):
 
     separators = {}
     for model in models:
-        folder, _, method = model.partition(":")
+        folder, method = split_method(model)
         label = Path(model).name
         if label in separators:
             raise UserError(f"two models are named {label}; rename the folder of one")
         # A Path, since the mere names of the models stand for the shipped ones.
-        separators[label] = Separator(Path(folder), method or None)
+        separators[label] = Separator(Path(folder), method)
     return separators
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import matplotlib
 
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.evaluation import METRICS
 from vocaltrack.metrics import median
 
@@ -212,4 +213,5 @@ def worst(model, report):
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

@@ -82,14 +82,24 @@ fifth=runs/fifth
         --run runs/unet --initial runs/unet-begin
 )
 
-# Sixth lessons: backing voices, overdrive, other drums, softer voices.
-python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
-    --train-chunks 128000 --seed 4
-common="$common --patience 100"
-python train_unet.py --model unet --epochs 32 $common --learning-rate 1e-3 --run runs/unet \
-    --initial $fifth/runs/unet
-python train_unet.py --model uhnet --epochs 10 $common --learning-rate 5e-4 --run runs/uhnet \
-    --initial runs/unet --clustering runs/hdc
+# Sixth lessons, of the package as it was then: backing voices, overdrive, other drums,
+# softer voices.
+sixth=runs/sixth
+[ -e $sixth ] || git worktree add $sixth 5365bc6
+(
+    cd $sixth
+    export PYTHONPATH=$PWD
+    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
+        --train-chunks 128000 --seed 4
+    python train_unet.py --model unet --epochs 32 $common --patience 100 --learning-rate 1e-3 \
+        --run runs/unet --initial ../fifth/runs/unet
+    python train_unet.py --model uhnet --epochs 10 $common --patience 100 --learning-rate 5e-4 \
+        --run runs/uhnet --initial runs/unet --clustering ../fourth/runs/hdc
+)
+for model in unet uhnet; do
+    rm -f runs/$model
+    ln -s sixth/runs/$model runs/$model
+done
 
 vocaltrack export runs/dc saved_models/dc
 for model in hdc unet uhnet; do

@@ -20,6 +20,7 @@ from keras import Model, layers
 
 from vocaltrack.config import preset
 from vocaltrack.contract import read_contract
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
@@ -120,4 +121,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()
