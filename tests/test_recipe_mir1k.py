@@ -133,6 +133,35 @@ def test_bad_models_of_the_recipe_are_refused(recipe, models):
         recipe[1].load(models)
 
 
+def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
+    import compare
+
+    def clip(song, seconds, before, after):
+        scores = {"a": {"SDR": before}, "b": {"SDR": after[0]}, "c": {"SDR": after[1]}}
+        return {"song": song, "seconds": seconds, "scores": scores}
+
+    clips = {f"{n}_1": clip(str(n), 1.0, 0.0, (n, n + 2)) for n in range(20)}
+    clips["0_2"] = clip("0", 3.0, 1.0, (5, 5))
+    clips["0_3"] = clip("0", 9.0, None, (5, 5))  # silence
+    mean, means = compare.gain(clips, ("a",), ("b", "c"), "SDR")
+    np.testing.assert_allclose(means, [(1 + 3 * 4) / 4, *range(2, 21)])
+    assert mean == pytest.approx((sum(range(1, 21)) + 3 * 4) / 23)
+    few = {name: clips[name] for name in ("0_1", "0_2", "1_1")}
+    np.testing.assert_allclose(compare.gain(few, ("a",), ("b", "c"), "SDR")[1], [1, 4, 2])
+
+
+def test_the_gains_of_the_readme_are_the_recipes(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
+    import compare
+
+    paths = [str(REPOSITORY / "recipes" / "mir1k" / f"scores-{s}.json") for s in ("valid", "test")]
+    monkeypatch.setattr("sys.argv", ["compare.py", *paths])
+    compare.main()
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out.strip() in readme
+
+
 @pytest.mark.parametrize("scores", ["scores-test.json", "scores-valid.json"])
 def test_the_tables_of_the_readme_are_the_recipes(recipe, scores):
     report = json.loads((REPOSITORY / "recipes" / "mir1k" / scores).read_text())

@@ -39,4 +39,5 @@ for split in test valid; do
         $saved/unet-0 $saved/unet-1 $saved/uhnet-0 $saved/uhnet-1 \
         --split $split --json recipes/mir1k/scores-$split.json
 done
+python recipes/mir1k/compare.py recipes/mir1k/scores-valid.json recipes/mir1k/scores-test.json
 python recipes/mir1k/curves.py $runs recipes/mir1k/curves.png

@@ -1,0 +1,83 @@
+"""What the masks give the U-net, and the mask head the clustering.
+
+    python recipes/mir1k/compare.py recipes/mir1k/scores-valid.json recipes/mir1k/scores-test.json
+
+Gains of one system over another on the same clips, seeds averaged: the mean
+weighted by the clips' length, and its standard error over the songs (over the
+clips where there are fewer than 20 songs). Clips of which a system returned
+silence are left out.
+"""
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from vocaltrack.config import read_json
+from vocaltrack.errors import exits_on_user_error
+
+COMPARED = {
+    "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),
+    "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
+}
+METRICS = ("SDR", "PSNR", "accuracy")
+FEWEST_SONGS = 20
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("reports", nargs="+", type=Path, help="what score.py wrote")
+    options = parser.parse_args()
+    print("| split | gain of | " + " | ".join(METRICS) + " | SDR better in |")
+    print("|" + "---|" * (len(METRICS) + 3))
+    for path in options.reports:
+        clips = read_json(path, "the report")["clips"]
+        for name, (before, after) in COMPARED.items():
+            cells = [cell(*gain(clips, before, after, metric)) for metric in METRICS]
+            better = np.mean(gain(clips, before, after, "SDR")[1] > 0)
+            split = "test" if len(songs(clips)) >= FEWEST_SONGS else "valid"
+            print(f"| {split} | {name} | " + " | ".join(cells) + f" | {better:.0%} |")
+
+
+def gain(clips, before, after, metric):
+    """(mean over the clips, means of the songs) of a metric's gain.
+
+    Args:
+        clips: the "clips" of a report.
+        before, after: names of systems, whose scores are averaged.
+        metric: name of the score.
+
+    Returns:
+        (float, float array [songs]), or [clips] where there are few songs.
+    """
+    units = defaultdict(list)
+    by_song = len(songs(clips)) >= FEWEST_SONGS
+    for name, clip in clips.items():
+        scores = clip["scores"]
+        if any(scores[system]["SDR"] is None for system in (*before, *after)):
+            continue
+        values = [np.mean([scores[s][metric] for s in group]) for group in (before, after)]
+        units[clip["song"] if by_song else name].append((values[1] - values[0], clip["seconds"]))
+    every = [pair for pairs in units.values() for pair in pairs]
+    means = [weighted(pairs) for pairs in units.values()]
+    return weighted(every), np.array(means)
+
+
+def weighted(pairs):
+    values, seconds = zip(*pairs)
+    return float(np.average(values, weights=seconds))
+
+
+def songs(clips):
+    return {clip["song"] for clip in clips.values()}
+
+
+def cell(mean, means):
+    error = means.std(ddof=1) / np.sqrt(len(means))
+    return f"{mean:+.3f} ± {error:.3f}"
+
+
+if __name__ == "__main__":
+    with exits_on_user_error():
+        main()
