@@ -325,6 +325,20 @@ def test_write_atomically(tmp_path):
     assert target.stat().st_mode == plain.stat().st_mode
 
 
+@pytest.mark.skipif(os.name != "posix", reason="rights are of POSIX")
+def test_new_files_have_the_umasks_rights_and_old_ones_theirs(tmp_path):
+    target = tmp_path / "a.txt"
+    before = os.umask(0o027)
+    try:
+        write_atomically(target, lambda temporary: Path(temporary).write_text("new"))
+    finally:
+        os.umask(before)
+    assert target.stat().st_mode & 0o777 == 0o640
+    target.chmod(0o600)
+    write_atomically(target, lambda temporary: Path(temporary).write_text("newer"))
+    assert target.stat().st_mode & 0o777 == 0o600 and target.read_text() == "newer"
+
+
 @pytest.mark.parametrize("error", [OSError("disk\nfull"), RuntimeError("bad"), ValueError("bug")])
 def test_write_atomically_cleans_up(tmp_path, error):
     target = tmp_path / "a.txt"

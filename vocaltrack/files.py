@@ -66,8 +66,8 @@ def temporaries_beside(paths):
     """Temporary files that take the targets' places when all went well.
 
     Args:
-        paths: the targets; existing files are replaced only on success, and all
-            of them or none. A link to a file stays one.
+        paths: the targets; existing files are replaced only on success, all of
+            them or none, and keep their rights. A link to a file stays one.
 
     Yields:
         list of the temporary files' paths, with the targets' endings.
@@ -97,8 +97,11 @@ def _take_places(temporaries, targets, paths):
     try:
         for temporary, old, target, path in zip(temporaries, olds, targets, paths):
             with _telling(path):
-                if len(paths) > 1 and target.exists():
-                    _give_second_name(target, old)
+                if target.exists():
+                    with contextlib.suppress(OSError):  # the rights of another's file
+                        shutil.copymode(target, temporary)
+                    if len(paths) > 1:
+                        _give_second_name(target, old)
                 os.replace(temporary, target)
             placed.append(target)
     except UserError:
