@@ -25,7 +25,6 @@ def recipe(monkeypatch):
 
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
 def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
-    pytest.importorskip("matplotlib")
     monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
     import cards
 

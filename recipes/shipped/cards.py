@@ -14,14 +14,9 @@ import re
 import shutil
 from pathlib import Path
 
-import matplotlib
-
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.evaluation import METRICS
 from vocaltrack.metrics import median
-
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ABOUT = {
@@ -87,6 +82,11 @@ def section(text, title):
 
 def draw_curve(log, path, model):
     """Training and validation loss of each epoch as a small picture."""
+    import matplotlib  # which the tests do without
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
     figure, axes = pyplot.subplots(figsize=(6, 3.5), layout="constrained")
     epochs = [int(row["epoch"]) + 1 for row in log]
     for column, label in (("loss", "training"), ("val_loss", "validation")):
