@@ -187,6 +187,10 @@ def main():
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--only", action="append", choices=tuple(LEVERS), help="may be repeated")
     options = parser.parse_args()
+    fitting = [n for n, lever in LEVERS.items() if not (options.initial and lever.network)]
+    names = options.only or fitting
+    if not set(names) <= set(fitting):
+        parser.error("--initial holds the shipped U-net; leave out what changes the network")
     songs = read_mir1k(options.mir1k) + read_stems(options.stems)
     songs = [song for song in songs if song.split == "valid"]
     pairs = [
@@ -201,8 +205,7 @@ def main():
     print("| change | SI-SDR median (mean) | against the first | instrumentals | chunks/s |")
     print("|---|---|---|---|---|", flush=True)
     first = None
-    fitting = [n for n, lever in LEVERS.items() if not (options.initial and lever.network)]
-    for name in options.only or fitting:
+    for name in names:
         model, speed = train(
             LEVERS[name], manifest, options.records, options.initial, options.precision
         )

@@ -15,7 +15,7 @@ import itertools
 import librosa
 import numpy as np
 
-from vocaltrack.augmentation import as_loud_as, rms
+from vocaltrack.augmentation import as_loud_as, gain, rms
 from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.metrics import si_sdr
 from vocaltrack.separator import Separator
@@ -84,7 +84,7 @@ def fit(audio):
 
 def softer(vocals, accompaniment, decibels):
     music = as_loud_as(vocals, accompaniment)
-    return (vocals * 10 ** (-decibels / 20)).astype(np.float32), music
+    return vocals * gain(-decibels), music
 
 
 if __name__ == "__main__":

@@ -140,8 +140,7 @@ def reverberate(audio, rng, sample_rate):
     time = np.arange(int(seconds * sample_rate)) / sample_rate
     room = rng.standard_normal(len(time)) * 10.0 ** (-3.0 * time / seconds)
     wet = fftconvolve(audio, room / np.sqrt(np.sum(room**2)))[: len(audio)]
-    gain = 10.0 ** (rng.uniform(*REVERBERATION_DB) / 20.0)
-    return (audio + gain * wet).astype(np.float32)
+    return (audio + gain(rng.uniform(*REVERBERATION_DB)) * wet).astype(np.float32)
 
 
 def add_backing(voice, rng, sample_rate):
@@ -162,8 +161,7 @@ def add_backing(voice, rng, sample_rate):
     )
     late = int(rng.integers(BACKING_SECONDS * sample_rate + 1))
     second = np.pad(second, (late, 0))[: len(voice)]
-    gain = 10.0 ** (rng.uniform(*BACKING_DB) / 20.0)
-    return voice + as_loud_as(voice, second) * np.float32(gain)
+    return voice + as_loud_as(voice, second) * gain(rng.uniform(*BACKING_DB))
 
 
 def overdrive(audio, rng):
@@ -176,7 +174,7 @@ def overdrive(audio, rng):
     Returns:
         float32 [samples].
     """
-    full_scale = rms(audio) * np.float32(10.0 ** (-rng.uniform(*OVERDRIVE_DB) / 20.0))
+    full_scale = rms(audio) * gain(-rng.uniform(*OVERDRIVE_DB))
     return as_loud_as(audio, full_scale * np.tanh(audio / full_scale))
 
 
@@ -194,11 +192,18 @@ def change_drums(music, rng):
     """
     stft = librosa.stft(music, n_fft=DRUMS_FFT, hop_length=DRUMS_FFT // 2)
     lasting, struck = librosa.decompose.hpss(stft, kernel_size=DRUMS_FRAMES)
-    gain = np.float32(10.0 ** (rng.uniform(*DRUMS_DB) / 20.0))
     changed = librosa.istft(
-        lasting + gain * struck, n_fft=DRUMS_FFT, hop_length=DRUMS_FFT // 2, length=len(music)
+        lasting + gain(rng.uniform(*DRUMS_DB)) * struck,
+        n_fft=DRUMS_FFT,
+        hop_length=DRUMS_FFT // 2,
+        length=len(music),
     )
     return as_loud_as(music, changed)
+
+
+def gain(decibels):
+    """The factor of amplitudes that decibels stand for."""
+    return float(10.0 ** (decibels / 20.0))
 
 
 def rms(audio):

@@ -162,25 +162,30 @@ def replace_folder(path, fill):
     path = real_path(path)
     if path.exists() and not path.is_dir():
         raise UserError(f"{path} cannot be written: it is a file, not a folder")
-    try:
+    with _telling(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=PREFIX, dir=path.parent))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
     fresh, old = temporary / "new", temporary / "old"
     try:
-        fresh.mkdir()
-        fill(fresh)
-        with uninterrupted():
-            if path.exists():
-                os.replace(path, old)
-            os.replace(fresh, path)
-    except OSError as error:
-        if old.exists():
-            os.replace(old, path)
-        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+        with _telling(path):
+            fresh.mkdir()
+            fill(fresh)
+            with uninterrupted():
+                _swap(path, fresh, old)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(path, fresh, old):
+    """Put a folder in the place of one that may be there, or leave that."""
+    if path.exists():
+        os.replace(path, old)
+    try:
+        os.replace(fresh, path)
+    except OSError:
+        if old.exists():
+            os.replace(old, path)
+        raise
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from vocaltrack.augmentation import (
     colour,
     draw_formants,
     draw_speed,
+    gain,
     overdrive,
     reverberate,
     rms,
@@ -126,10 +127,6 @@ def _cut(audio, first, samples):
     return np.pad(piece, (0, samples - len(piece)))
 
 
-def _gain(decibels):
-    return np.float32(10.0 ** (decibels / 20.0))
-
-
 class Mixer:
     """Draws excerpts from the stems of one split.
 
@@ -167,8 +164,8 @@ class Mixer:
         vocals, accompaniment, songs = getattr(self, f"_{kind}")(rng)
         target = rng.uniform(*LEVEL_DB)
         level = 20.0 * np.log10(rms(vocals + accompaniment))
-        gain = _gain(np.clip(target - level, -40.0, 40.0))
-        return Excerpt(vocals * gain, accompaniment * gain, kind, songs)
+        factor = gain(np.clip(target - level, -40.0, 40.0))
+        return Excerpt(vocals * factor, accompaniment * factor, kind, songs)
 
     def _true(self, rng):
         """A song's own two stems, at one speed, their balance shifted."""
@@ -177,7 +174,7 @@ class Mixer:
         song, audio, _ = self.true.stems[index]
         vocals = self._sung(self._piece(audio, first, factor), factor, rng)
         music = self._piece(self.accompaniment_of[song.key], first, factor)
-        balance = _gain(rng.uniform(*BALANCE_DB))
+        balance = gain(rng.uniform(*BALANCE_DB))
         return vocals * balance, self._played(music, factor, rng), (song.key,)
 
     def _amalgamation(self, rng):
@@ -188,7 +185,7 @@ class Mixer:
             accompaniment, backing = self._several(self.accompaniments, self._played, rng)
         if self._happens("reverberation", rng):
             vocals = reverberate(vocals, rng, self.sample_rate)
-        balance = _gain(rng.uniform(*BALANCE_DB))
+        balance = gain(rng.uniform(*BALANCE_DB))
         return as_loud_as(accompaniment, vocals) * balance, accompaniment, (singing, backing)
 
     def _instrumental(self, rng):
@@ -202,7 +199,7 @@ class Mixer:
         audio, key = self._single(pool, change, rng)
         if self._happens("second", rng):
             second, _ = self._single(pool, change, rng)
-            audio = audio + as_loud_as(audio, second) * _gain(rng.uniform(*SECOND_DB))
+            audio = audio + as_loud_as(audio, second) * gain(rng.uniform(*SECOND_DB))
         return audio, key
 
     def _single(self, pool, change, rng):

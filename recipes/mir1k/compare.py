@@ -13,6 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from score import weighted
 
 from vocaltrack.config import read_json
 from vocaltrack.errors import exits_on_user_error
@@ -34,8 +35,9 @@ def main():
     for path in options.reports:
         clips = read_json(path, "the report")["clips"]
         for name, (before, after) in COMPARED.items():
-            cells = [cell(*gain(clips, before, after, metric)) for metric in METRICS]
-            better = np.mean(gain(clips, before, after, "SDR")[1] > 0)
+            gains = [gain(clips, before, after, metric) for metric in METRICS]
+            cells = [cell(*values) for values in gains]
+            better = np.mean(gains[METRICS.index("SDR")][1] > 0)
             split = "test" if len(songs(clips)) >= FEWEST_SONGS else "valid"
             print(f"| {split} | {name} | " + " | ".join(cells) + f" | {better:.0%} |")
 
@@ -58,15 +60,10 @@ def gain(clips, before, after, metric):
         if any(scores[system]["SDR"] is None for system in (*before, *after)):
             continue
         values = [np.mean([scores[s][metric] for s in group]) for group in (before, after)]
-        units[clip["song"] if by_song else name].append((values[1] - values[0], clip["seconds"]))
+        units[clip["song"] if by_song else name].append((values[1] - values[0], clip))
     every = [pair for pairs in units.values() for pair in pairs]
-    means = [weighted(pairs) for pairs in units.values()]
-    return weighted(every), np.array(means)
-
-
-def weighted(pairs):
-    values, seconds = zip(*pairs)
-    return float(np.average(values, weights=seconds))
+    means = [weighted(*zip(*pairs)) for pairs in units.values()]
+    return weighted(*zip(*every)), np.array(means)
 
 
 def songs(clips):

@@ -183,13 +183,14 @@ def _averages(clips, system):
             - (clip["scores"]["mixture"]["SDR"] if name == "GNSDR" else 0.0)
             for clip in heard
         ]
-        averages[name] = _weighted(values, heard)
+        averages[name] = weighted(values, heard)
     for metric in MASK_METRICS:
-        averages[metric] = _weighted([clip["scores"][system][metric] for clip in clips], clips)
+        averages[metric] = weighted([clip["scores"][system][metric] for clip in clips], clips)
     return averages
 
 
-def _weighted(values, clips):
+def weighted(values, clips):
+    """The mean of values, one a clip, by the clips' length."""
     if not clips:
         return float("nan")
     return float(np.average(values, weights=[clip["seconds"] for clip in clips]))

@@ -148,11 +148,8 @@ def command(model):
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    variables = dict(re.findall(r"^(\w+)=([^\s\"]+)$", text, re.MULTILINE))
-    for match in re.finditer(r'^common="(.*)"$', text[: line.start()], re.MULTILINE):
-        variables["common"] = match[1].replace("$common", variables.get("common", ""))
-    words = re.sub(r"\$(\w+)", lambda name: variables[name[1]], line[0])
-    return " ".join(words.split())
+    common = re.search(r'^common="(.*)"$', text, re.MULTILINE)[1]
+    return " ".join(line[0].replace("$common", common).split())
 
 
 def scores(model, report):

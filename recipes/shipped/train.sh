@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Make the shipped models from the data: about eleven hours on two CPU cores, half of them with AMX.
+# Make the shipped models from the data: about eleven hours on two CPU cores, half of
+# them with AMX.
 #
 #     recipes/shipped/train.sh DATA
 #
@@ -14,13 +15,20 @@ python -c "import matplotlib, vocaltrack" 2> /dev/null || {
 }
 common="--optimizer adam --decay cosine --dropout 0.1 --steps-per-epoch 150 --records records"
 
-# First lessons, of the package as it was then: 64,000 chunks, nothing augmented.
-first=runs/first
-[ -e $first ] || git worktree add $first 6d3feff
-(
-    cd $first
+lessons() {  # name commit: go to the package as it was then
+    [ -e "runs/$1" ] || git worktree add "runs/$1" "$2"
+    cd "runs/$1"
     export PYTHONPATH=$PWD
-    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records
+}
+
+prepare() {
+    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records "$@"
+}
+
+# First lessons, of the package as it was then: 64,000 chunks, nothing augmented.
+(
+    lessons first 6d3feff
+    prepare
     python train_clustering.py --model dc --epochs 10 $common --run runs/dc-first
     python train_clustering.py --model dc --epochs 6 $common --run runs/dc --initial runs/dc-first
     python train_clustering.py --model hdc --epochs 14 $common --run runs/hdc --initial runs/dc-first
@@ -30,13 +38,9 @@ ln -sfn first/runs/dc runs/dc
 
 # Second and third lessons, of the package as it was then: 128,000 chunks, stems changed in
 # speed by up to 3 semitones; the third at half the learning rate, down to zero.
-second=runs/second
-[ -e $second ] || git worktree add $second 5f8f929
 (
-    cd $second
-    export PYTHONPATH=$PWD
-    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
-        --train-chunks 128000 --seed 1
+    lessons second 5f8f929
+    prepare --train-chunks 128000 --seed 1
     half="--learning-rate 5e-4 --patience 100"
     python train_clustering.py --model hdc --epochs 16 $common --run runs/hdc-second \
         --initial ../first/runs/hdc
@@ -50,13 +54,9 @@ second=runs/second
 )
 
 # Fourth lessons, of the package as it was then: new mixtures, of more singers.
-fourth=runs/fourth
-[ -e $fourth ] || git worktree add $fourth 06fb8a2
 (
-    cd $fourth
-    export PYTHONPATH=$PWD
-    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
-        --train-chunks 128000 --seed 2
+    lessons fourth 06fb8a2
+    prepare --train-chunks 128000 --seed 2
     python train_clustering.py --model hdc --epochs 18 $common --patience 100 \
         --learning-rate 7e-4 --run runs/hdc --initial ../second/runs/hdc
     python train_unet.py --model unet --epochs 40 $common --patience 100 \
@@ -69,13 +69,9 @@ ln -s fourth/runs/hdc runs/hdc
 
 # Fifth lessons, of the package as it was then: more music without vocals; the U-net with
 # residual layers.
-fifth=runs/fifth
-[ -e $fifth ] || git worktree add $fifth 519949e
 (
-    cd $fifth
-    export PYTHONPATH=$PWD
-    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
-        --train-chunks 128000 --seed 3
+    lessons fifth 519949e
+    prepare --train-chunks 128000 --seed 3
     python recipes/shipped/unfold.py ../fourth/runs/saved/unet --records records \
         --run runs/unet-begin
     python train_unet.py --model unet --epochs 28 $common --patience 100 --learning-rate 1e-3 \
@@ -84,13 +80,9 @@ fifth=runs/fifth
 
 # Sixth lessons, of the package as it was then: backing voices, overdrive, other drums,
 # softer voices.
-sixth=runs/sixth
-[ -e $sixth ] || git worktree add $sixth 5365bc6
 (
-    cd $sixth
-    export PYTHONPATH=$PWD
-    python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records \
-        --train-chunks 128000 --seed 4
+    lessons sixth 5365bc6
+    prepare --train-chunks 128000 --seed 4
     python train_unet.py --model unet --epochs 32 $common --patience 100 --learning-rate 1e-3 \
         --run runs/unet --initial ../fifth/runs/unet
     python train_unet.py --model uhnet --epochs 10 $common --patience 100 --learning-rate 5e-4 \
