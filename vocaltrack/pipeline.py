@@ -21,7 +21,8 @@ def batches(manifest, folder, split, batch_size=32, seed=None):
 
     Returns:
         `tf.data.Dataset` of dicts from "mixture", "vocals" and
-        "accompaniment" to float32 [batch, chunk_frames, n_mels] in dB.
+        "accompaniment" to float32 [batch, chunk_frames, n_mels] in dB, and
+        from "kind" to string [batch].
     """
     paths = manifest.paths(folder, split)
     if seed is None:

@@ -133,14 +133,15 @@ def parse_chunks(serialized, config):
 
     Returns:
         dict from the names in `STREAMS` to float32
-        [batch, chunk_frames, n_mels] in dB.
+        [batch, chunk_frames, n_mels] in dB, and from "kind" to string [batch].
     """
     import tensorflow as tf
 
-    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in STREAMS}
+    spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (*STREAMS, "kind")}
     parsed = tf.io.parse_example(serialized, spec)
     shape = [-1, config.chunk_frames, config.n_mels]
-    return {
+    chunks = {
         name: tf.reshape(tf.cast(tf.io.decode_raw(parsed[name], tf.float16), tf.float32), shape)
         for name in STREAMS
     }
+    return {**chunks, "kind": parsed["kind"]}
