@@ -4,11 +4,12 @@
 
 Prints, over the validation songs that have both stems (the minute of each in
 which the voice is loudest): what the overlap of chunks costs and gains;
-whether the phase should be refined; one mask for both channels of a stereo
-mixture or one each; and how well the highest bands' mask stands for what lies
-above the network's range. The last two are simulated on those songs, and
-measured on the one real stereo song at 44.1 kHz that is at hand: 6 s of The
-Easton Ellises' *Falcon 69*, which come with stempeg (and need ffmpeg).
+whether the mask should be smoothed and the phase refined; one mask for both
+channels of a stereo mixture, one each, or a Wiener filter over both; and how
+well the highest bands' mask stands for what lies above the network's range.
+The last two are simulated on those songs, and measured on the one real stereo
+song at 44.1 kHz that is at hand: 6 s of The Easton Ellises' *Falcon 69*, which
+come with stempeg (and need ffmpeg).
 """
 
 import argparse
@@ -17,16 +18,22 @@ import time
 import librosa
 import numpy as np
 import stempeg
+from excerpts import RATE, loudest, validation_songs
+from scipy.ndimage import uniform_filter1d
 
-from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.features import mel_centres
-from vocaltrack.gains import GainStream
+from vocaltrack.gains import GainStream, window_length
 from vocaltrack.masks import mel_to_bins
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
 SECONDS = 60
 HOP = 256
+STEREO = (
+    "one mask, from the middle",
+    "a mask for each channel",
+    "one mask, then a Wiener filter over both",
+)
 
 
 def main():
@@ -35,13 +42,13 @@ def main():
     parser.add_argument("--stems", required=True)
     parser.add_argument("--model", default="uhnet")
     options = parser.parse_args()
-    songs = read_mir1k(options.mir1k) + read_stems(options.stems)
-    songs = [song for song in songs if song.split == "valid"]
+    songs = validation_songs(options.mir1k, options.stems)
     pairs = [load(song) for song in songs if len(song.stems) == 2]
     others = [load(song)[1] for song in songs if song.stems == ("accompaniment",)]
     print(f"{options.model}, {len(pairs)} songs\n")
     overlaps(options.model, pairs)
     separator = Separator(options.model)
+    smoothing(separator, pairs)
     phases(separator, pairs)
     stereo(separator, pairs, others)
     high_band(separator, pairs)
@@ -51,12 +58,9 @@ def main():
 def load(song):
     """(vocals, accompaniment) [samples] at 16 kHz, the minute in which the
     voice is loudest; None for a stem that is absent."""
-    stems = {name: song.load(name, 16000) for name in song.stems}
-    audio = stems.get("vocals", stems["accompaniment"])
-    power = np.cumsum(np.square(audio, dtype=float))
-    minute = power[SECONDS * 16000 :] - power[: -SECONDS * 16000]
-    start = int(np.argmax(minute)) if len(minute) else 0
-    stems = {name: stem[start : start + SECONDS * 16000] for name, stem in stems.items()}
+    stems = {name: song.load(name, RATE) for name in song.stems}
+    where = loudest(stems.get("vocals", stems["accompaniment"]), SECONDS)
+    stems = {name: stem[where] for name, stem in stems.items()}
     return stems.get("vocals"), stems["accompaniment"]
 
 
@@ -72,11 +76,30 @@ def overlaps(model, pairs):
     print("| overlap | SI-SDR median (mean) | seconds |\n|---|---|---|")
     for overlap in (0.0, 0.125, 0.25, 0.5, 0.75):
         separator = Separator(model, overlap=overlap)
-        separator.separate(pairs[0][0], 16000)  # traces
+        separator.separate(pairs[0][0], RATE)  # traces
         start = time.perf_counter()
-        scores = [si_sdr(v, separator.separate(v + a, 16000).vocals) for v, a in pairs]
+        scores = [si_sdr(v, separator.separate(v + a, RATE).vocals) for v, a in pairs]
         row(overlap, both(scores), f"{time.perf_counter() - start:.1f}")
     print()
+
+
+def smoothing(separator, pairs):
+    print("| mask averaged over | SI-SDR median (mean) |\n|---|---|")
+    scores = {1: [], 3: [], 5: []}
+    for vocals, accompaniment in pairs:
+        mixture = vocals + accompaniment
+        mask = separator.separate(mixture, RATE).mask
+        for frames, values in scores.items():
+            estimate = masked(mixture, uniform_filter1d(mask, frames, axis=0), separator)
+            values.append(si_sdr(vocals, estimate))
+    for frames, values in scores.items():
+        row(f"{frames} frames", both(values))
+    print()
+
+
+def masked(mixture, mask, separator):
+    gains = GainStream(1, RATE, separator.features)
+    return gains.push(mixture[:, np.newaxis], mask, last=True)[:, 0]
 
 
 def phases(separator, pairs):
@@ -86,8 +109,8 @@ def phases(separator, pairs):
     scores = {0: [], 1: [], 3: [], 10: []}
     for vocals, accompaniment in pairs:
         mixture = vocals + accompaniment
-        mask = separator.separate(mixture, 16000).mask[:: HOP // separator.features.hop_length]
-        gain = (mask @ mel_to_bins(separator.features, 16000, 4 * HOP)).T
+        mask = separator.separate(mixture, RATE).mask[:: HOP // separator.features.hop_length]
+        gain = (mask @ mel_to_bins(separator.features, RATE, 4 * HOP)).T
         masked = [gain * spectrum(mixture), (1 - gain) * spectrum(mixture)]
         magnitudes = [np.abs(values) for values in masked]
         stems = [waveform(values, len(mixture)) for values in masked]
@@ -116,21 +139,46 @@ def stereo(separator, pairs, others):
     """No stereo songs with stems are at hand: the voice stands in the middle,
     its accompaniment to the left, other music 6 dB lower to the right."""
     print("| stereo | SI-SDR median (mean) |\n|---|---|")
-    scores = {"one mask, from the middle": [], "a mask for each channel": []}
+    scores = {name: [] for name in STEREO}
     for number, (vocals, accompaniment) in enumerate(pairs):
         other = np.resize(others[number % len(others)], len(vocals))
         other = other * 10 ** ((level_db(accompaniment) - level_db(other) - 6) / 20)
         left = vocals + accompaniment + 0.3 * other
         right = vocals + 0.3 * accompaniment + other
         mixture = np.stack([left, right], axis=1).astype(np.float32)
-        one = separator.separate(mixture, 16000).vocals
-        each = np.stack([separator.separate(c, 16000).vocals for c in mixture.T], axis=1)
         truth = np.stack([vocals, vocals], axis=1).ravel()
-        for name, estimate in zip(scores, (one, each)):
+        for name, estimate in zip(STEREO, in_stereo(separator, mixture, RATE)):
             scores[name].append(si_sdr(truth, estimate.ravel()))
     for name, values in scores.items():
         row(name, both(values))
     print()
+
+
+def in_stereo(separator, mixture, rate):
+    """The vocals [samples, 2] in the ways of `STEREO`."""
+    one = separator.separate(mixture, rate).vocals
+    each = [separator.separate(channel, rate).vocals for channel in mixture.T]
+    return one, np.stack(each, axis=1), wiener(mixture, one, separator, rate)
+
+
+def wiener(mixture, vocals, separator, rate):
+    """The vocals by a Wiener filter over both channels: one step of expectation
+    maximisation from the masked ones (Nugraha et al. 2016)."""
+    size = window_length(rate, separator.features)
+    spectra = np.stack(
+        [
+            librosa.stft(np.ascontiguousarray(stem.T), n_fft=size, hop_length=size // 4)
+            for stem in (vocals, mixture - vocals)
+        ]
+    )  # [stem, channel, bin, frame]
+    power = np.mean(np.abs(spectra) ** 2, axis=1) + 1e-10
+    spatial = np.einsum("scft,sdft->sfcd", spectra, spectra.conj())
+    spatial /= power.sum(axis=-1)[..., np.newaxis, np.newaxis]
+    spatial += 1e-3 * np.eye(2)
+    covariances = np.einsum("sft,sfcd->sftcd", power, spatial)
+    filters = covariances[0] @ np.linalg.inv(covariances.sum(axis=0))
+    found = np.einsum("ftcd,dft->cft", filters, spectra.sum(axis=0))
+    return librosa.istft(found, hop_length=size // 4, length=len(mixture)).T
 
 
 def high_band(separator, pairs):
@@ -142,15 +190,14 @@ def high_band(separator, pairs):
     scores = {"left out": [], "mask of 3 to 4 kHz": [], "its own mask": []}
     for vocals, accompaniment in pairs:
         mixture = (vocals + accompaniment).astype(np.float32)
-        own = separator.separate(mixture, 16000).mask
+        own = separator.separate(mixture, RATE).mask
         highest = own[:, (centres >= 3000) & (centres < 4000)].mean(axis=1, keepdims=True)
         for name, mask in (
             ("left out", np.where(centres < 4000, own, 0.0)),
             ("mask of 3 to 4 kHz", np.where(centres < 4000, own, highest)),
             ("its own mask", own),
         ):
-            gains = GainStream(1, 16000, separator.features)
-            estimate = gains.push(mixture[:, np.newaxis], mask.astype(np.float32), True)[:, 0]
+            estimate = masked(mixture, mask.astype(np.float32), separator)
             truth, found = above(vocals, 1 / 4), above(estimate, 1 / 4)
             score = si_sdr(truth, found) if name != "left out" else np.nan
             scores[name].append((score, level_db(found) - level_db(truth)))
@@ -164,17 +211,14 @@ def real_song(separator):
     print("| Falcon 69 | SI-SDR | level above 8 kHz against the true vocals' |\n|---|---|---|")
     stems, rate = stempeg.read_stems(stempeg.example_stem_path())
     mixture, vocals = stems[1:].sum(axis=0, dtype=np.float32), stems[-1]
-    one = separator.separate(mixture, rate).vocals
-    each = np.stack([separator.separate(c, rate).vocals for c in mixture.T], axis=1)
-    heard = librosa.resample(mixture, orig_sr=rate, target_sr=16000, axis=0)
-    heard = separator.separate(heard, 16000).vocals
+    heard = librosa.resample(mixture, orig_sr=rate, target_sr=RATE, axis=0)
+    heard = separator.separate(heard, RATE).vocals
     heard = librosa.util.fix_length(
-        librosa.resample(heard, orig_sr=16000, target_sr=rate, axis=0), size=len(mixture), axis=0
+        librosa.resample(heard, orig_sr=RATE, target_sr=rate, axis=0), size=len(mixture), axis=0
     )
     for name, estimate in (
         ("the mixture itself", mixture),
-        ("one mask, from the middle", one),
-        ("a mask for each channel", each),
+        *zip(STEREO, in_stereo(separator, mixture, rate)),
         ("one mask, nothing above 8 kHz", heard),
     ):
         level = level_db(above(estimate, 8000 / rate)) - level_db(above(vocals, 8000 / rate))

@@ -14,14 +14,13 @@ import itertools
 
 import librosa
 import numpy as np
+from excerpts import RATE, loudest, validation_songs
 
-from vocaltrack.augmentation import as_loud_as, gain, rms
-from vocaltrack.datasets import read_mir1k, read_stems
+from vocaltrack.augmentation import as_loud_as, gain
 from vocaltrack.metrics import si_sdr
 from vocaltrack.separator import Separator
 
-RATE = 16000
-SAMPLES = 20 * RATE
+SECONDS = 20
 
 
 def main():
@@ -30,7 +29,7 @@ def main():
     parser.add_argument("--stems", required=True)
     parser.add_argument("--model", action="append", required=True, help="may be repeated")
     options = parser.parse_args()
-    kinds = mixtures(valid(read_mir1k(options.mir1k)), valid(read_stems(options.stems)))
+    kinds = mixtures(validation_songs(options.mir1k, options.stems))
     separators = {name: Separator(name) for name in options.model}
     print("| mixtures | mixture | " + " | ".join(separators) + " |")
     print("|" + "---|" * (len(separators) + 2))
@@ -42,18 +41,20 @@ def main():
         print(f"| {len(pairs)} {kind} | " + " | ".join(cells) + " |", flush=True)
 
 
-def valid(songs):
-    return [song for song in songs if song.split == "valid"]
-
-
-def mixtures(mir1k, stems):
+def mixtures(songs):
     """Dict from a kind to its list of (vocals, accompaniment), float32 [samples]."""
     own = []
-    for song in mir1k:
-        vocals, first = loudest(song.load("vocals", RATE))
-        own.append((vocals, fit(song.load("accompaniment", RATE)[first:])))
+    for song in songs:
+        if song.dataset == "MIR-1K":
+            vocals = song.load("vocals", RATE)
+            where = loudest(vocals, SECONDS)
+            stems = vocals, song.load("accompaniment", RATE)
+            own.append([fit(stem[where]) for stem in stems])
     singers, music = (
-        [loudest(song.load(stem, RATE))[0] for song in stems if song.stems == (stem,)]
+        [
+            fit(audio[loudest(audio, SECONDS)])
+            for audio in (song.load(stem, RATE) for song in songs if song.stems == (stem,))
+        ]
         for stem in ("vocals", "accompaniment")
     )
     over_music = zip(itertools.cycle(singers), music)
@@ -70,16 +71,8 @@ def mixtures(mir1k, stems):
     }
 
 
-def loudest(audio):
-    """(its loudest 20 s, where they begin); shorter ones end in silence."""
-    audio = fit(audio) if len(audio) < SAMPLES else audio
-    starts = range(0, len(audio) - SAMPLES + 1, RATE)
-    first = max(starts, key=lambda start: rms(audio[start : start + SAMPLES]))
-    return audio[first : first + SAMPLES], first
-
-
 def fit(audio):
-    return librosa.util.fix_length(audio, size=SAMPLES)
+    return librosa.util.fix_length(audio, size=SECONDS * RATE)
 
 
 def softer(vocals, accompaniment, decibels):

@@ -1,0 +1,27 @@
+"""The validation songs, and where they are loudest."""
+
+from vocaltrack.augmentation import rms
+from vocaltrack.datasets import read_mir1k, read_stems
+
+RATE = 16000
+
+
+def validation_songs(mir1k, stems):
+    """List of the `Song`s of the split valid in MIR-1K's folder and that of the stems."""
+    return [song for song in read_mir1k(mir1k) + read_stems(stems) if song.split == "valid"]
+
+
+def loudest(audio, seconds):
+    """The loudest stretch of a stem, sought second by second.
+
+    Args:
+        audio: float32 [samples], 16 kHz.
+        seconds: length of the stretch.
+
+    Returns:
+        slice; of the whole stem when it is shorter.
+    """
+    samples = seconds * RATE
+    starts = range(0, max(1, len(audio) - samples + 1), RATE)
+    first = max(starts, key=lambda start: rms(audio[start : start + samples]))
+    return slice(first, first + samples)
