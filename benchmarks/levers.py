@@ -1,30 +1,33 @@
 """What pays: the U-net trained briefly in several ways, and scored.
 
-    python benchmarks/levers.py --records DIR --mir1k DIR --stems DIR [--only NAME ...]
-        [--initial RUN] [--precision mixed_bfloat16]
+    python benchmarks/levers.py --records DIR --mir1k DIR --stems DIR --json FILE
+        [--only NAME ...] [--initial RUN] [--precision mixed_bfloat16]
 
 Each row is one change to the first row's training: the same chunks, 600
 steps, from random weights or those of a run (then at a third of the learning
 rate, and of the shipped U-net alone). The score is the SI-SDR on the validation
-songs with both stems, and what is let through of instrumental ones.
+songs with both stems, and what is let through of instrumental ones. FILE keeps
+them: what it holds already is not trained again.
 """
 
 import argparse
 import dataclasses
 import functools
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
+from excerpts import RATE, validation_songs
 from keras import layers
-from networks import frequency_dense, unchanged, unet, with_frequency
+from lever_list import LEVERS
 from timing import PRECISIONS
 
 from vocaltrack import models
-from vocaltrack.config import UnetConfig
-from vocaltrack.datasets import read_mir1k, read_stems
-from vocaltrack.masks import FLOOR_MARGIN_DB, proportion_mask
+from vocaltrack.config import UnetConfig, read_json
+from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.files import write_json
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipeline import batches, power_weight
 from vocaltrack.records import Manifest
@@ -33,88 +36,6 @@ from vocaltrack.savedmodel import separate_waveform
 from vocaltrack.training import TrainingConfig, compile_model
 
 STEPS = 600
-
-
-def power_ratio(chunk, features):
-    return proportion_mask(chunk["vocals"], chunk["accompaniment"], features)
-
-
-def amplitude_ratio(chunk, features):
-    """Av / (Av + Aa) of the mel amplitudes."""
-    share = tf.sigmoid((chunk["vocals"] - chunk["accompaniment"]) * (np.log(10.0) / 20.0))
-    return where_sung(share, chunk, features)
-
-
-def phase_sensitive(chunk, features):
-    """Re(V X*) / |X|^2 (Erdogan et al. 2015) of the bands' powers, from 0 to 1."""
-    power = {stem: tf.pow(10.0, chunk[stem] / 10.0) for stem in chunk}
-    share = (power["mixture"] + power["vocals"] - power["accompaniment"]) / power["mixture"] / 2
-    return where_sung(tf.clip_by_value(share, 0.0, 1.0), chunk, features)
-
-
-def where_sung(mask, chunk, features):
-    """0 where the vocals lie on the power floor, as in `proportion_mask`."""
-    return tf.where(chunk["vocals"] > features.floor_db + FLOOR_MARGIN_DB, mask, 0.0)
-
-
-@dataclasses.dataclass(frozen=True)
-class Lever:
-    """One way to train.
-
-    Attributes:
-        training: what differs in `TrainingConfig`.
-        dropout: of the network.
-        network: builds the logits from the normalised input; None for the
-            shipped U-net.
-        loss: replaces the binary cross-entropy.
-        target: maps (chunk of the records, features) to the mask to learn.
-        averaged: weights of an exponential average instead of the last ones.
-    """
-
-    training: dict = dataclasses.field(default_factory=dict)
-    dropout: float = 0.1
-    network: object = None
-    loss: object = None
-    target: object = power_ratio
-    averaged: float = 0.0
-
-
-WIDE_LOW = (16, 32, 64, 128, 256)
-LEVERS = {
-    "as shipped": Lever(),
-    "another seed": Lever({"seed": 1}),
-    "all bins alike (the paper's BCE)": Lever({"power_exponent": 0.0}),
-    "mel power to the 0.5": Lever({"power_exponent": 0.5}),
-    "mel power itself": Lever({"power_exponent": 1.0}),
-    "squared error of the mask, mel power to the 0.5": Lever(
-        {"power_exponent": 0.5}, loss=keras.losses.MeanSquaredError
-    ),
-    "absolute error of the masked amplitude": Lever(
-        {"power_exponent": 0.5}, loss=keras.losses.MeanAbsoluteError
-    ),
-    "target: amplitude ratio": Lever(target=amplitude_ratio),
-    "target: phase-sensitive": Lever(target=phase_sensitive),
-    "target: phase-sensitive, squared error, mel power to the 0.5": Lever(
-        {"power_exponent": 0.5}, loss=keras.losses.MeanSquaredError, target=phase_sensitive
-    ),
-    "RMSprop, constant rate (the paper's)": Lever({"optimizer": "rmsprop", "decay": "plateau"}),
-    "RMSprop, warm-up and cosine": Lever({"optimizer": "rmsprop"}),
-    "learning rate 3e-3": Lever({"learning_rate": 3e-3}),
-    "learning rate 3e-4": Lever({"learning_rate": 3e-4}),
-    "dropout 0.5 (the paper's)": Lever(dropout=0.5),
-    "no dropout": Lever(dropout=0.0),
-    "weights averaged, 0.99 a step": Lever(averaged=0.99),
-    "no batch norm but in the residual layers": Lever(network=lambda x: unet(x, norm=False)),
-    "256 filters at the lowest level": Lever(network=lambda x: unet(x, WIDE_LOW)),
-    "no residual layers": Lever(network=lambda x: unet(x, down=unchanged, up=unchanged)),
-    "the same, and 5x5 kernels up (before 0.3)": Lever(
-        network=lambda x: unet(x, down=unchanged, up=unchanged, size_up=5)
-    ),
-    "dense along frequency at every level": Lever(
-        network=lambda x: unet(x, down=frequency_dense, up=frequency_dense)
-    ),
-    "a channel for the frequency": Lever(network=lambda x: unet(x, before=with_frequency)),
-}
 
 
 def build(lever, mean, std, seed):
@@ -155,7 +76,7 @@ def train(lever, manifest, records, initial, precision):
         model.compile(model.optimizer, loss=lever.loss())
     if lever.averaged:
         model.optimizer.use_ema, model.optimizer.ema_momentum = True, lever.averaged
-    dataset = batches(manifest, records, "train", config.batch_size, config.seed).map(example)
+    dataset = chunks(lever, manifest, records, config).map(example)
     start = time.perf_counter()
     model.fit(dataset.prefetch(2), steps_per_epoch=STEPS, verbose=0)
     speed = STEPS * config.batch_size / (time.perf_counter() - start)
@@ -163,6 +84,18 @@ def train(lever, manifest, records, initial, precision):
         model.optimizer.finalize_variable_values(model.trainable_variables)
     saved.set_weights(model.get_weights())
     return saved, speed
+
+
+def chunks(lever, manifest, records, config):
+    """The batches of chunks that a lever learns from."""
+    if lever.shards:
+        shards = {"train": manifest.shards["train"][: lever.shards]}
+        manifest = dataclasses.replace(manifest, shards=shards)
+    dataset = batches(manifest, records, "train", config.batch_size, config.seed)
+    if not lever.kinds:
+        return dataset
+    wanted = dataset.unbatch().filter(lambda chunk: tf.reduce_any(chunk["kind"] == lever.kinds))
+    return wanted.batch(config.batch_size)
 
 
 def score(model, features, pairs, instrumentals):
@@ -178,11 +111,44 @@ def score(model, features, pairs, instrumentals):
     return np.array(songs), np.array(leaks)
 
 
+def row(name, rows):
+    """A line of the table.
+
+    Args:
+        name: of the lever.
+        rows: dict from a lever's name to its results, the first lever first.
+    """
+    scores, first = (np.array(rows[n]["SI-SDR"]) for n in (name, next(iter(LEVERS))))
+    gain = scores - first
+    error = gain.std(ddof=1) / np.sqrt(len(gain))
+    leaks = rows[name]["instrumentals"]
+    return (
+        f"| {name} | {np.median(scores):.2f} ({scores.mean():.2f}) "
+        f"| {gain.mean():+.2f} ± {error:.2f} | {np.median(leaks):.1f} ({max(leaks):.1f}) "
+        f"| {rows[name]['chunks/s']:.0f} |"
+    )
+
+
+def results(path, settings):
+    """What a file of results holds; nothing when there is none.
+
+    Raises:
+        UserError: it is of other settings.
+    """
+    if not path.exists():
+        return {"settings": settings, "rows": {}}
+    report = read_json(path, "the results")
+    if report["settings"] != settings:
+        raise UserError(f"{path} is of other settings, {report['settings']}; name another file")
+    return report
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", required=True)
     parser.add_argument("--mir1k", required=True)
     parser.add_argument("--stems", required=True)
+    parser.add_argument("--json", required=True, type=Path, help="file of the results")
     parser.add_argument("--initial", metavar="RUN", help="of a unet, to start from")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--only", action="append", choices=tuple(LEVERS), help="may be repeated")
@@ -191,35 +157,40 @@ def main():
     names = options.only or fitting
     if not set(names) <= set(fitting):
         parser.error("--initial holds the shipped U-net; leave out what changes the network")
-    songs = read_mir1k(options.mir1k) + read_stems(options.stems)
-    songs = [song for song in songs if song.split == "valid"]
+    manifest = Manifest.load(options.records)
+    settings = {
+        "steps": STEPS,
+        "precision": options.precision,
+        "initial": options.initial,
+        "records": {"seed": manifest.seed, **manifest.counts["train"]},
+    }
+    report = results(options.json, settings)
+    songs = validation_songs(options.mir1k, options.stems)
     pairs = [
-        (song.load("vocals", 16000), song.load("accompaniment", 16000))
+        (song.load("vocals", RATE), song.load("accompaniment", RATE))
         for song in songs
         if len(song.stems) == 2
     ]
     instrumentals = [
-        song.load("accompaniment", 16000) for song in songs if song.stems == ("accompaniment",)
+        song.load("accompaniment", RATE) for song in songs if song.stems == ("accompaniment",)
     ]
-    manifest = Manifest.load(options.records)
     print("| change | SI-SDR median (mean) | against the first | instrumentals | chunks/s |")
     print("|---|---|---|---|---|", flush=True)
-    first = None
-    for name in names:
-        model, speed = train(
-            LEVERS[name], manifest, options.records, options.initial, options.precision
-        )
-        scores, leaks = score(model, manifest.features, pairs, instrumentals)
-        first = scores if first is None else first
-        gain = scores - first
-        error = gain.std(ddof=1) / np.sqrt(len(gain))
-        print(
-            f"| {name} | {np.median(scores):.2f} ({scores.mean():.2f}) "
-            f"| {gain.mean():+.2f} ± {error:.2f} | {np.median(leaks):.1f} ({leaks.max():.1f}) "
-            f"| {speed:.0f} |",
-            flush=True,
-        )
+    for name in dict.fromkeys([fitting[0], *names]):
+        if name not in report["rows"]:
+            model, speed = train(
+                LEVERS[name], manifest, options.records, options.initial, options.precision
+            )
+            scores, leaks = score(model, manifest.features, pairs, instrumentals)
+            report["rows"][name] = {
+                "SI-SDR": scores.astype(float).round(3).tolist(),
+                "instrumentals": leaks.astype(float).round(2).tolist(),
+                "chunks/s": round(speed, 1),
+            }
+            write_json(options.json, report)
+        print(row(name, report["rows"]), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

@@ -26,6 +26,7 @@ def unet(
     up=shipped_low_up,
     size_up=4,
     before=None,
+    convolution=layers.Conv2D,
 ):
     """The strided U-net with its parts exchangeable.
 
@@ -37,6 +38,7 @@ def unet(
         down, up: applied after each level's convolution, take (x, level).
         size_up: of the upsamplings' kernels.
         before: applied to the input.
+        convolution: of the levels on the way down.
     """
 
     def act(x, slope):
@@ -44,10 +46,10 @@ def unet(
         return layers.LeakyReLU(slope)(x)
 
     x = before(x) if before else x
-    x = act(layers.Conv2D(filters[0], 5, padding="same", use_bias=not norm)(x), 0.2)
+    x = act(convolution(filters[0], 5, padding="same", use_bias=not norm)(x), 0.2)
     skips = [x]
     for level, width in enumerate(filters[1:], start=1):
-        x = act(layers.Conv2D(width, 5, 2, padding="same", use_bias=not norm)(x), 0.2)
+        x = act(convolution(width, 5, 2, padding="same", use_bias=not norm)(x), 0.2)
         x = down(x, level)
         skips.append(x)
     x = skips.pop()
