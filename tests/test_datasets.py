@@ -119,6 +119,21 @@ def test_dsd100(tmp_path):
     np.testing.assert_allclose(train.load("accompaniment", RATE), backing, atol=1e-6)
 
 
+def test_dsd100_has_singers_to_validate_on(tmp_path):
+    seeds = dict.fromkeys(("vocals", "bass", "drums", "other"), 1)
+    for number in range(20):
+        sources(tmp_path / "Sources" / "Dev" / f"{number:03d} - singer {number % 10} - x", seeds)
+    sources(tmp_path / "Sources" / "Test" / "050 - singer 3 - y", seeds)
+    songs = read_dsd100(tmp_path)
+    check_splits(songs)
+    singers = [
+        {song.singer for song in songs if song.split == split}
+        for split in ("train", "valid", "test")
+    ]
+    assert [len(names) for names in singers] == [8, 1, 1]
+    assert singers[2] == {"singer 3"}  # whose songs in Dev are left out, as in MUSDB18
+
+
 def test_dsd100_refusals(tmp_path):
     with pytest.raises(UserError, match="holds no DSD100 songs"):
         read_dsd100(tmp_path)
@@ -284,6 +299,21 @@ def test_assign_splits():
     assert set(dealt) == set(singers)
     counts = {split: list(dealt.values()).count(split) for split in ("train", "valid", "test")}
     assert counts == {"train": 35, "valid": 5, "test": 10}
+
+
+@pytest.mark.parametrize(
+    ("singers", "splits"),
+    [
+        ("a", ["train"]),
+        ("ab", ["train", "valid"]),
+        ("abc", ["test", "train", "valid"]),
+        ("abcde", ["test", "train", "train", "train", "valid"]),
+    ],
+)
+def test_a_few_singers_are_enough_for_every_split(singers, splits):
+    assert sorted(assign_splits(singers, (0.1, 0.1), seed=0).values()) == splits
+    held_out = [split for split in splits if split != "test"]
+    assert set(assign_splits(singers, (0.1, 0.0), seed=0).values()) == set(held_out)
 
 
 @pytest.mark.skipif(not (DATA / "MIR-1K").is_dir(), reason="needs the data in ../shared/data")

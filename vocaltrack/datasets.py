@@ -96,8 +96,8 @@ def _listed_splits(path):
 def read_dsd100(root):
     """DSD100: `Sources/{Dev,Test}/<song>/{vocals,bass,drums,other}.wav`.
 
-    Dev is train, Test is test; the folder name "<number> - <artist> -
-    <title>" gives the singer.
+    Dev is train and valid (10 % of the singers), Test is test; the folder name
+    "<number> - <artist> - <title>" gives the singer.
 
     Raises:
         UserError: the folder does not look like DSD100.
@@ -111,19 +111,18 @@ def read_dsd100(root):
             if absent:
                 raise UserError(f"{folder} lacks {', '.join(sorted(absent))}")
             parts = folder.name.split(" - ")
+            singer = parts[1] if len(parts) > 2 else parts[0]
             backing = tuple(sources[name] for name in ("bass", "drums", "other"))
-            songs.append(
-                Song(
-                    name=folder.name,
-                    dataset="DSD100",
-                    singer=parts[1] if len(parts) > 2 else parts[0],
-                    split=split,
-                    clips=(Clip((sources["vocals"],), backing),),
-                )
-            )
+            clip = Clip((sources["vocals"],), backing)
+            songs.append(Song(folder.name, "DSD100", singer, split, (clip,)))
     if not songs:
         raise UserError(f"{root} holds no DSD100 songs (Sources/Dev/<song>/vocals.wav)")
-    return songs
+    dealt = assign_splits([s.singer for s in songs if s.split == "train"], (0.1, 0.0), SPLIT_SEED)
+    songs = [
+        dataclasses.replace(song, split=dealt[song.singer]) if song.split == "train" else song
+        for song in songs
+    ]
+    return _keep_artists_together(songs)
 
 
 def read_musdb(root):

@@ -76,7 +76,9 @@ def _check_wanted(songs, chunks):
         raise UserError("no train chunks asked for; the models' normalisation is taken from them")
     for split, wanted in chunks.items():
         if wanted and not any(song.stems for song in songs if song.split == split):
-            raise UserError(f"no songs in the split {split}; add some or ask for 0 chunks")
+            raise UserError(
+                f"no songs in the split {split}; add some (of stems, in a folder named {split})"
+            )
 
 
 def _shards(songs, folder, chunks, features, seed):

@@ -137,7 +137,8 @@ def check_splits(songs):
 
 
 def assign_splits(singers, fractions, seed):
-    """Deal singers out to train, valid and test.
+    """Deal singers out to train, valid and test; of two singers one goes to valid,
+    of three one to test, however small their shares.
 
     Args:
         singers: names, in any order; repeated names count once.
@@ -149,8 +150,9 @@ def assign_splits(singers, fractions, seed):
     """
     names = sorted(set(singers))
     order = np.random.default_rng(seed).permutation(len(names))
-    valid = round(len(names) * fractions[0])
-    test = round(len(names) * fractions[1])
-    splits = ["valid"] * valid + ["test"] * test
+    splits = []
+    for split, share, fewest in zip(("valid", "test"), fractions, (2, 3)):
+        least = 1 if share and len(names) >= fewest else 0
+        splits += [split] * max(least, round(len(names) * share))
     splits += ["train"] * (len(names) - len(splits))
     return {names[index]: split for index, split in zip(order, splits)}
