@@ -361,6 +361,28 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
     assert code == 2 and "is a folder" in error
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["evaluate", "--stems", "absent", "--model", "unet"], "absent is no folder"),
+        (["evaluate", "--stems", EXAMPLE.parent, "--model", "vnet"], "no model 'vnet'"),
+        (["evaluate", "--stems", "songs", "--model", "unet", "--split", "test"], "can be valid"),
+        (["evaluate", "--model", "unet"], "no dataset given"),
+        (["prepare", "--mir1k", "absent", "-o", "records"], "absent is no folder"),
+    ],
+)
+def test_wrong_datasets_and_models_are_refused_before_tensorflow_loads(
+    capsys, tmp_path, monkeypatch, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "songs" / "valid" / "song").mkdir(parents=True)
+    (tmp_path / "songs" / "valid" / "song" / "vocals.wav").touch()
+    monkeypatch.setattr("vocaltrack.commands.load_tensorflow", None)
+    code, error = run(capsys, *words)
+    assert code == 2 and said in error
+    assert not (tmp_path / "records").exists()
+
+
 def test_names_behind_two_dashes_may_begin_with_one(capsys, tmp_path, monkeypatch, song):
     monkeypatch.chdir(tmp_path)
     song.rename(tmp_path / "-q.wav")

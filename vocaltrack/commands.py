@@ -148,20 +148,23 @@ def _say(text):
 
 def evaluate(options):
     """Score models on a split of the datasets given."""
-    load_tensorflow()
-    from vocaltrack.contract import split_method
-    from vocaltrack.evaluation import evaluate, table
-    from vocaltrack.separator import Separator
+    from vocaltrack.contract import find_model, read_contract, split_method
 
     if options.json:
         check_file_writable(options.json)
-    songs = [song for song in _songs(options) if song.split == options.split]
-    if not songs:
-        raise UserError(f"the datasets have no songs in the split {options.split}")
-    separators = {}
     for name in options.model:
-        separators[name] = Separator(*split_method(name))
-    report = evaluate(songs, separators)
+        read_contract(find_model(split_method(name)[0]))
+    songs = _songs(options)
+    chosen = [song for song in songs if song.split == options.split]
+    if not chosen:
+        others = ", ".join(sorted({song.split for song in songs}))
+        raise UserError(f"no songs in the split {options.split}; --split can be {others}")
+    load_tensorflow()
+    from vocaltrack.evaluation import evaluate, table
+    from vocaltrack.separator import Separator
+
+    separators = {name: Separator(*split_method(name)) for name in options.model}
+    report = evaluate(chosen, separators)
     print(table(report))
     if options.json:
         write_json(options.json, report)
@@ -169,14 +172,13 @@ def evaluate(options):
 
 def prepare(options):
     """Turn datasets into records."""
+    songs = _songs(options)
     load_tensorflow()
     from vocaltrack.prepare import prepare
 
     chunks = {"train": options.train_chunks, "valid": options.valid_chunks}
     features = FeatureConfig(n_fft=options.n_fft)
-    manifest = prepare(
-        _songs(options), options.output, chunks, features, options.seed, options.jobs
-    )
+    manifest = prepare(songs, options.output, chunks, features, options.seed, options.jobs)
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         print(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")

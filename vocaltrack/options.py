@@ -31,6 +31,8 @@ def _number(kind, low, high=math.inf):
 _COUNT = _number(int, 1)
 _SEED = _number(int, 0, 2**32 - 1)
 _SHARE = _number(float, 0.0, 1.0)
+_SECONDS = _number(float, 0.0, 1e9)
+_LENGTH = _number(float, 0.001, 1e9)
 
 
 def add_separate(parser):
@@ -58,17 +60,10 @@ def add_separate(parser):
         "--stem", choices=("vocals", "accompaniment"), help="with -o: write this one alone"
     )
     parser.add_argument(
-        "--start",
-        type=_number(float, 0.0, 1e9),
-        default=0,
-        metavar="SECONDS",
-        help="where to begin",
+        "--start", type=_SECONDS, default=0, metavar="SECONDS", help="where to begin"
     )
     parser.add_argument(
-        "--duration",
-        type=_number(float, 0.001, 1e9),
-        metavar="SECONDS",
-        help="take so much, not all",
+        "--duration", type=_LENGTH, metavar="SECONDS", help="how much to take; default: all"
     )
     parser.add_argument(
         "--subtype",
@@ -102,7 +97,7 @@ def add_separate(parser):
         default=OVERLAP,
         help="share of a chunk that the next one covers too: more is better and slower",
     )
-    parser.add_argument("--jobs", type=_COUNT, metavar="CORES", help="cores to use; default all")
+    parser.add_argument("--jobs", type=_COUNT, metavar="CORES", help="cores to use; default: all")
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     loudness.add_argument(
@@ -129,7 +124,7 @@ def add_evaluate(parser):
     parser.add_argument(
         "--split", default="valid", choices=("train", "valid", "test"), help="whose songs to score"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the whole report")
+    parser.add_argument("--json", metavar="FILE", help="write the whole report to this file")
 
 
 def add_prepare(parser):
@@ -150,7 +145,7 @@ def add_prepare(parser):
         help="STFT frame length, samples",
     )
     parser.add_argument("--seed", type=_SEED, default=0, help="same seed, same bytes")
-    parser.add_argument("--jobs", type=_COUNT, default=os.cpu_count(), help="processes")
+    parser.add_argument("--jobs", type=_COUNT, default=os.cpu_count(), help="processes at once")
 
 
 def _add_training(parser, models):
@@ -210,7 +205,7 @@ def add_train_clustering(parser):
     """Options of `train-clustering`."""
     _add_training(parser, ("dc", "hdc"))
     parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from: a dc, or for an hdc an hdc too"
+        "--initial", metavar="RUN", help="run to start from, of a dc; for an hdc also an hdc's"
     )
     parser.add_argument(
         "--embedding-weight",
@@ -231,10 +226,12 @@ def add_train_unet(parser):
     """Options of `train-unet`."""
     _add_training(parser, ("unet", "uhnet"))
     parser.add_argument(
-        "--clustering", metavar="RUN", help="uhnet: run of the hdc whose masks it takes"
+        "--clustering",
+        metavar="RUN",
+        help="uhnet, which needs it: run of the hdc whose masks it takes",
     )
     parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from: a unet, or for a uhnet a uhnet too"
+        "--initial", metavar="RUN", help="run to start from, of a unet; for a uhnet also a uhnet's"
     )
 
 
