@@ -58,7 +58,7 @@ def main():
 def load(song):
     """(vocals, accompaniment) [samples] at 16 kHz, the minute in which the
     voice is loudest; None for a stem that is absent."""
-    stems = {name: song.load(name, RATE) for name in song.stems}
+    stems = song.load(RATE)
     where = loudest(stems.get("vocals", stems["accompaniment"]), SECONDS)
     stems = {name: stem[where] for name, stem in stems.items()}
     return stems.get("vocals"), stems["accompaniment"]
@@ -111,9 +111,9 @@ def phases(separator, pairs):
         mixture = vocals + accompaniment
         mask = separator.separate(mixture, RATE).mask[:: HOP // separator.features.hop_length]
         gain = (mask @ mel_to_bins(separator.features, RATE, 4 * HOP)).T
-        masked = [gain * spectrum(mixture), (1 - gain) * spectrum(mixture)]
-        magnitudes = [np.abs(values) for values in masked]
-        stems = [waveform(values, len(mixture)) for values in masked]
+        spectra = [gain * spectrum(mixture), (1 - gain) * spectrum(mixture)]
+        magnitudes = [np.abs(values) for values in spectra]
+        stems = [waveform(values, len(mixture)) for values in spectra]
         for iteration in range(max(scores) + 1):
             if iteration in scores:
                 scores[iteration].append(si_sdr(vocals, stems[0]))

@@ -43,7 +43,7 @@ def main():
 
 def cosine(song, model):
     config = model.features
-    mixture = sum(song.load(stem, config.sample_rate) for stem in song.stems)
+    mixture = sum(song.load(config.sample_rate).values())
     sample = SongSample(config)
     log_mel = waveform_to_log_mel(mixture, config)
     sample.push(split_chunks(log_mel, config, overlap=0.0).numpy())

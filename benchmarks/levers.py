@@ -24,6 +24,7 @@ from keras import layers
 from lever_list import LEVERS
 from timing import PRECISIONS
 
+import vocaltrack
 from vocaltrack import models
 from vocaltrack.config import UnetConfig, read_json
 from vocaltrack.errors import UserError, exits_on_user_error
@@ -159,6 +160,7 @@ def main():
         parser.error("--initial holds the shipped U-net; leave out what changes the network")
     manifest = Manifest.load(options.records)
     settings = {
+        "version": vocaltrack.__version__,
         "steps": STEPS,
         "precision": options.precision,
         "initial": options.initial,
@@ -166,13 +168,9 @@ def main():
     }
     report = results(options.json, settings)
     songs = validation_songs(options.mir1k, options.stems)
-    pairs = [
-        (song.load("vocals", RATE), song.load("accompaniment", RATE))
-        for song in songs
-        if len(song.stems) == 2
-    ]
+    pairs = [song.load(RATE).values() for song in songs if len(song.stems) == 2]
     instrumentals = [
-        song.load("accompaniment", RATE) for song in songs if song.stems == ("accompaniment",)
+        song.load(RATE)["accompaniment"] for song in songs if song.stems == ("accompaniment",)
     ]
     print("| change | SI-SDR median (mean) | against the first | instrumentals | chunks/s |")
     print("|---|---|---|---|---|", flush=True)

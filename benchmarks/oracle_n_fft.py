@@ -11,9 +11,9 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+from excerpts import validation_songs
 
 from vocaltrack.config import FeatureConfig
-from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.evaluation import oracle_mask, oracle_vocals
 from vocaltrack.metrics import si_sdr
 
@@ -28,18 +28,15 @@ def main():
     parser.add_argument("--mir1k", required=True)
     parser.add_argument("--stems", required=True)
     options = parser.parse_args()
-    songs = [
-        song
-        for song in read_mir1k(options.mir1k) + read_stems(options.stems)
-        if song.split == "valid" and len(song.stems) == 2
-    ]
+    songs = validation_songs(options.mir1k, options.stems)
+    songs = [song for song in songs if len(song.stems) == 2]
     print(f"{len(songs)} songs, tensorflow {tf.__version__}")
     print("| n_fft | SI-SDR median (mean) | SDR median (mean) |\n|---|---|---|")
     for n_fft in (512, 1024, 2048):
         features = FeatureConfig(n_fft=n_fft)
         scores = []
         for song in songs:
-            stems = [song.load(name, features.sample_rate) for name in ("vocals", "accompaniment")]
+            stems = list(song.load(features.sample_rate).values())
             estimate = oracle_vocals(sum(stems), oracle_mask(*stems, features), features)
             scores.append((si_sdr(stems[0], estimate), plain_sdr(stems[0], estimate)))
         middle, mean = np.median(scores, axis=0), np.mean(scores, axis=0)

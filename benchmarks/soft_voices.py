@@ -3,8 +3,8 @@
     python benchmarks/soft_voices.py --mir1k DIR --stems DIR --model unet --model uhnet
 
 Three kinds of mixtures of the validation songs, of the 20 s of each in which a
-stem is loudest: MIR-1K's songs with the voice 6 dB below the music; the singers
-of the stems 5 dB below instrumental music; and the voices of MIR-1K 5 dB below
+stem is loudest: MIR-1K's songs with the voice 6 dB below the music; the
+singers of the stems in turn 5 dB below instrumental music; and the voices of MIR-1K 5 dB below
 another song's accompaniment and instrumental music together. SI-SDR in dB, median
 (mean) over the mixtures.
 """
@@ -46,14 +46,13 @@ def mixtures(songs):
     own = []
     for song in songs:
         if song.dataset == "MIR-1K":
-            vocals = song.load("vocals", RATE)
-            where = loudest(vocals, SECONDS)
-            stems = vocals, song.load("accompaniment", RATE)
-            own.append([fit(stem[where]) for stem in stems])
+            stems = song.load(RATE)
+            where = loudest(stems["vocals"], SECONDS)
+            own.append([fit(stem[where]) for stem in stems.values()])
     singers, music = (
         [
             fit(audio[loudest(audio, SECONDS)])
-            for audio in (song.load(stem, RATE) for song in songs if song.stems == (stem,))
+            for audio in (song.load(RATE)[stem] for song in songs if song.stems == (stem,))
         ]
         for stem in ("vocals", "accompaniment")
     )
@@ -64,7 +63,9 @@ def mixtures(songs):
     ]
     return {
         "songs, voice −6 dB": [softer(v, a, 6) for v, a in own],
-        "singers over instrumentals, −5 dB": [softer(v, a, 5) for v, a in over_music],
+        f"instrumentals under {len(singers)} singers in turn, −5 dB": [
+            softer(v, a, 5) for v, a in over_music
+        ],
         "voices over two accompaniments, −5 dB": [
             softer(v, a + as_loud_as(a, b), 5) for v, a, b in others
         ],

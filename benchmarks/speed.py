@@ -38,8 +38,7 @@ def main():
     print(f"input pipeline alone: {speed:.0f} chunks/s\n")
     print("| network | parameters | precision | training | inference |\n|---|---|---|---|---|")
     for name, precision in itertools.product(NETWORKS, PRECISIONS):
-        keras.config.set_dtype_policy(precision)
-        model = build(name, preset(options.preset), manifest)
+        model = build(name, preset(options.preset), manifest, precision)
         config = TrainingConfig(model=name, precision=precision)
         compile_model(model, config)
         data = list(examples(config, manifest, options.records, "train", 0).take(4))
@@ -52,12 +51,14 @@ def main():
     subprocess.run(command, check=True)
 
 
-def build(name, configs, manifest):
-    """One of the four networks with random weights."""
+def build(name, configs, manifest, precision):
+    """One of the four networks with random weights; a frozen hdc computes in
+    float32, as it does in training."""
     clustering, unet = configs
+    hdc = build("hdc", configs, manifest, "float32") if name == "uhnet" else None
+    keras.config.set_dtype_policy(precision)
     if name in ("dc", "hdc"):
         return build_clustering(clustering, manifest.mean, manifest.std, name == "hdc")
-    hdc = build("hdc", configs, manifest) if name == "uhnet" else None
     return build_unet(unet, manifest.mean, manifest.std, hdc)
 
 

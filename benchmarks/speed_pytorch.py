@@ -173,7 +173,7 @@ class Uhnet(nn.Module):
         self.clustering, self.unet = clustering.requires_grad_(False), unet
 
     def forward(self, x):
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
             clustering = self.clustering.eval()
             masks = clustering.masks(clustering.projected(x[:, 0])).permute(0, 3, 1, 2)
         return self.unet(torch.cat([x, masks.to(x.dtype)], 1))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -58,6 +59,17 @@ def test_instrumentals_tell_the_output_level(report, songs):
     leaks = report["instrumentals"][f"{songs.name}/only-accompaniment"]
     assert set(leaks) == {"unet"} and -80 < leaks["unet"] < 0
     assert report["summary"]["unet"]["instrumental_db"]["median"] == leaks["unet"]
+
+
+def test_a_silent_instrumental_is_left_out(songs, tmp_path):
+    folder = tmp_path / "stems" / "valid"
+    shutil.copytree(songs / "valid" / "only-accompaniment", folder / "music")
+    (folder / "silence").mkdir()
+    soundfile.write(folder / "silence" / "accompaniment.wav", np.zeros(16000), 16000)
+    report = evaluate(read_stems(tmp_path / "stems"), {"unet": Separator("unet")})
+    assert report["left_out"] == ["stems/silence"]
+    assert list(report["instrumentals"]) == ["stems/music"]
+    assert np.isfinite(report["summary"]["unet"]["instrumental_db"]["worst"])
 
 
 def test_the_table_shows_median_and_mean(report):

@@ -112,7 +112,7 @@ def draws(songs, split, seed, count):
     stems = {"vocals": [], "accompaniment": []}
     for song in chosen:
         for stem in song.stems:
-            audio = song.load(stem, FEATURES.sample_rate)
+            audio = song.load(FEATURES.sample_rate)[stem]
             stems[stem].append((song, audio, sounding_segments(audio, FEATURES.sample_rate)))
     backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
     true = [stem for stem in stems["vocals"] if stem[0].key in backing]

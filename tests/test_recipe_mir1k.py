@@ -55,7 +55,7 @@ def test_two_singers_train_and_two_of_their_songs_validate(recipe, mir1k):
 def test_every_clip_of_the_other_singers_is_tested(recipe, mir1k):
     clips = recipe[0].clips_to_score(mir1k)
     assert [name for name, _ in clips] == ["bug_1_01", "bug_1_02", "yifen_2_01"]
-    assert [len(song.load("vocals", RATE)) for _, song in clips] == [RATE, 2 * RATE, RATE]
+    assert [len(song.load(RATE)["vocals"]) for _, song in clips] == [RATE, 2 * RATE, RATE]
     held_out = ["abjones_5_01", "abjones_5_02", "amy_9_01", "amy_9_02", "amy_9_03"]
     assert [name for name, _ in recipe[0].clips_to_score(mir1k, "valid")] == held_out
 

@@ -31,8 +31,8 @@ def evaluate(songs, separators):
 
     Args:
         songs: list of `Song`: with both stems they are scored; instrumental
-            ones tell how much comes out where nobody sings; solo singing is
-            left out.
+            ones tell how much comes out where nobody sings; solo singing and
+            silence are left out.
         separators: dict from a label to a `Separator`; all of the same
             features.
 
@@ -52,12 +52,15 @@ def evaluate(songs, separators):
         if "accompaniment" not in song.stems:
             report["left_out"].append(song.key)
             continue
-        accompaniment = song.load("accompaniment", features.sample_rate)
-        if "vocals" in song.stems:
-            vocals = song.load("vocals", features.sample_rate)
-            report["songs"][song.key] = score_song(vocals, accompaniment, separators, features)
+        stems = song.load(features.sample_rate)
+        if "vocals" in stems:
+            report["songs"][song.key] = score_song(
+                **stems, separators=separators, features=features
+            )
+        elif stems["accompaniment"].any():
+            report["instrumentals"][song.key] = _leakage(stems["accompaniment"], separators)
         else:
-            report["instrumentals"][song.key] = _leakage(accompaniment, separators)
+            report["left_out"].append(song.key)
     if not report["songs"] and not report["instrumentals"]:
         raise UserError("none of the songs has an accompaniment; nothing can be scored")
     report["summary"] = _summary(report)

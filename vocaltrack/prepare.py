@@ -17,7 +17,7 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import PREFIX, write_atomically
 from vocaltrack.records import Manifest, parse_chunks
-from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_stem, write_shard
+from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
 from vocaltrack.songs import check_splits
 
 EXCERPTS_PER_SHARD = 500
@@ -60,10 +60,8 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
     decoded.mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        jobs = [
-            (song, stem, decoded, features.sample_rate) for song in songs for stem in song.stems
-        ]
-        _run(pool, decode_stem, jobs, "decoding", "stem")
+        jobs = [(song, decoded, features.sample_rate) for song in songs]
+        _run(pool, decode_song, jobs, "decoding", "song")
         kinds = _run(pool, write_shard, [(shard,) for shard in shards], "writing", "shard")
     manifest = _manifest(shards, kinds, features, seed)
     manifest.save(folder)

@@ -48,23 +48,22 @@ class Shard:
         return self.count * CHUNKS_PER_EXCERPT
 
 
-def decode_stem(song, stem, decoded, sample_rate):
-    """Decode a stem into the folder `decoded`, unless it is there.
+def decode_song(song, decoded, sample_rate):
+    """Decode a song's stems into the folder `decoded`, unless they are there.
 
     Args:
         song: `Song`.
-        stem: "vocals" or "accompaniment".
-        decoded: folder; gets the waveform and the segments that sound.
+        decoded: folder; gets the waveforms and the segments that sound.
         sample_rate: Hz.
     """
-    path = _stem_file(decoded, song, stem)
-    segments_path = path.with_suffix(".segments.npy")
-    if segments_path.exists():
+    paths = {stem: _stem_file(decoded, song, stem) for stem in song.stems}
+    if all(path.with_suffix(".segments.npy").exists() for path in paths.values()):
         return
-    audio = song.load(stem, sample_rate)
-    segments = sounding_segments(audio, sample_rate)
-    write_atomically(path, lambda p: np.save(p, audio))
-    write_atomically(segments_path, lambda p: np.save(p, segments))
+    for stem, audio in song.load(sample_rate).items():
+        segments = sounding_segments(audio, sample_rate)
+        write_atomically(paths[stem], lambda p, a=audio: np.save(p, a))
+        segments_path = paths[stem].with_suffix(".segments.npy")
+        write_atomically(segments_path, lambda p, s=segments: np.save(p, s))
 
 
 def write_shard(shard):

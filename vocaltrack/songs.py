@@ -91,28 +91,29 @@ class Song:
         """The stems that this song has, of `STEM_NAMES`."""
         return tuple(name for name in STEM_NAMES if all(getattr(c, name) for c in self.clips))
 
-    def load(self, stem, sample_rate):
-        """One stem of the whole song.
+    def load(self, sample_rate):
+        """The stems of the whole song.
 
         Args:
-            stem: "vocals" or "accompaniment".
             sample_rate: Hz.
 
         Returns:
-            float32 [samples]; clips follow each other, and where the stems
-            of a clip differ in length the shorter is padded with silence.
+            dict from each of `stems` to float32 [samples], all of one length;
+            clips follow each other, and where the stems of a clip differ in
+            length the shorter is padded with silence.
         """
-        parts = []
+        parts = {name: [] for name in self.stems}
         for clip in self.clips:
-            stems = {
+            sources = {
                 name: [s.load(sample_rate) for s in getattr(clip, name)] for name in self.stems
             }
-            samples = max(len(audio) for sources in stems.values() for audio in sources)
-            total = np.zeros(samples, np.float32)
-            for audio in stems[stem]:
-                total[: len(audio)] += audio
-            parts.append(total)
-        return np.concatenate(parts)
+            samples = max(len(audio) for stem in sources.values() for audio in stem)
+            for name, recordings in sources.items():
+                total = np.zeros(samples, np.float32)
+                for audio in recordings:
+                    total[: len(audio)] += audio
+                parts[name].append(total)
+        return {name: np.concatenate(stems) for name, stems in parts.items()}
 
 
 def check_splits(songs):

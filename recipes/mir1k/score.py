@@ -129,9 +129,7 @@ def separate_clip(song, separators, features):
     """
     from vocaltrack.evaluation import separate_stems
 
-    vocals, accompaniment = (
-        song.load(stem, features.sample_rate) for stem in ("vocals", "accompaniment")
-    )
+    vocals, accompaniment = song.load(features.sample_rate).values()
     energies = np.sum(vocals**2), np.sum(accompaniment**2)
     if not all(energies):
         raise UserError(f"a stem of {song.clips[0].vocals[0].path} is silent")
