@@ -97,6 +97,12 @@ def test_swap(head):
     np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head, swap=True), 1 - truth)
 
 
+def test_swap_in_silence():
+    silence = np.full((200, CONFIG.n_mels), CONFIG.floor_db, np.float32)
+    assert not cluster_mask(silence, embed, CONFIG).any()
+    assert cluster_mask(silence, embed, CONFIG, swap=True).all()
+
+
 def test_no_vocals_where_the_head_says_so():
     log_mel, _ = song()
     mask = cluster_mask(log_mel, embed, CONFIG, head_that_says(0.39, 0.1))

@@ -1,4 +1,4 @@
-"""Every figure of the README stands in a file that a command wrote."""
+"""The README's tables of scores are those that commands wrote, and what it names is there."""
 
 import json
 import re

@@ -1,5 +1,6 @@
 """The whole way from audio to vocals and accompaniment."""
 
+import contextlib
 import subprocess
 import sys
 import tracemalloc
@@ -17,6 +18,7 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.metrics import level_db, si_sdr
+from vocaltrack.pipes import ahead
 from vocaltrack.savedmodel import ServedModel
 from vocaltrack.separator import Separator
 
@@ -175,6 +177,20 @@ def test_a_long_song_takes_no_more_memory_than_a_short_one():
     assert (short[0], long[0]) == (150 * 16000, 1200 * 16000)
     assert long[1] < 1.2 * short[1] + 2e6
     assert long[1] < 60e6 < 1200 * 16000 * 4
+
+
+def test_the_first_pass_of_the_clusters_can_be_ended_midway():
+    read = []
+
+    def blocks():
+        for number in range(1000):
+            read.append(number)
+            yield noise(16000)
+
+    separator = made_up(embeddings=by_level, method="clusters")
+    with contextlib.closing(ahead(separator.stream(blocks, 16000, 1))) as parts:
+        assert [len(part) for part in next(parts)] == [0, 0, 0]
+    assert len(read) < 20
 
 
 @pytest.mark.parametrize("options", [{}, {"method": "clusters"}])

@@ -248,6 +248,15 @@ def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
     assert again.epoch == []
 
 
+def test_the_log_has_the_rate_that_each_epoch_was_trained_with(records, tmp_path):
+    """A rate too small to change anything is halved after three epochs without a gain."""
+    run, tiny = tmp_path / "run", 1e-30
+    still = {"learning_rate": tiny, "epochs": 6, "steps_per_epoch": 1}
+    train(settings("dc", **still), SMALL_CLUSTERING, records, run, verbose=0)
+    rates = [float(row["learning_rate"]) / tiny for row in read_log(run)]
+    assert rates == pytest.approx([1, 1, 1, 1, 0.5, 0.5])
+
+
 def test_the_plateau_halves_the_rate_across_a_resume():
     losses = [1.0, 0.5, 0.6, 0.7]
     plateau = Plateau(losses)

@@ -1,5 +1,6 @@
 """Writing: targets refused before the work, exact integers, whole files or none."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ import soundfile
 
 from tests.test_audio import names, noise, refusal
 from vocaltrack import formats, signals, writing
+from vocaltrack.files import write_json
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
 from vocaltrack.writing import audio_writers, to_integers
 
@@ -325,3 +327,10 @@ def test_opus_in_blocks_is_that_of_one_write(tmp_path):
     soundfile.write(tmp_path / "b.opus", audio, 48000, "OPUS", format="OGG")
     once = soundfile.read(tmp_path / "b.opus")[0]
     np.testing.assert_array_equal(soundfile.read(tmp_path / "a.opus")[0], once)
+
+
+def test_json_has_null_for_what_is_no_number(tmp_path):
+    content = {"a": [1.5, -np.inf, [np.nan]], "b": {"c": np.inf, "d": "x"}}
+    write_json(tmp_path / "report.json", {"scores": content})
+    expected = {"a": [1.5, None, [None]], "b": {"c": None, "d": "x"}}
+    assert json.loads((tmp_path / "report.json").read_text()) == {"scores": expected}

@@ -59,7 +59,8 @@ class RunKeeper(keras.callbacks.Callback):
                 f"the loss is not a number in epoch {epoch + 1}; "
                 "start a new run with a lower --learning-rate"
             )
-        rate = float(self.model.optimizer.learning_rate)
+        # The rate that the plateau's callback has noted is the epoch's, not the next one's.
+        rate = float(logs.get("learning_rate", self.model.optimizer.learning_rate))
         row = {"epoch": epoch, **logs, "learning_rate": rate}
         if logs["val_loss"] < min(self.losses(), default=math.inf):
             if self.saved is not self.model:

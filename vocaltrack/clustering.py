@@ -80,10 +80,10 @@ def vocal_side(sample, embed, config, head=None, swap=False, seed=0):
         cluster's centre is the nearer one. Nothing is vocal in a song without
         vocals (everything when swapped).
     """
-    sample = fitting_sample(sample, embed, head, config, seed)
-    if sample is None:
-        return _all_or_nothing(False)
-    vectors, head_values, low = sample
+    fitting = fitting_sample(sample, embed, head, config, seed)
+    if fitting is None:
+        return _all_or_nothing(swap)
+    vectors, head_values, low = fitting
     kmeans = fit_clusters(vectors, seed)
     if head is None:
         vocal = _vocal_cluster_by_bass(kmeans, low)

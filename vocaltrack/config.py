@@ -125,8 +125,8 @@ class UnetConfig:
         filters: filters of the first level.
         style: "double" is the classic U-net (two 3x3 convolutions a level,
             max pooling); "strided" has one 5x5 convolution a level that pools
-            by its stride (Jansson et al. 2017) and trains several times
-            faster on a CPU.
+            by its stride (Jansson et al. 2017), with residual layers at the two
+            lowest levels, and trains several times faster on a CPU.
         dropout: share of the values dropped in the deepest levels.
     """
 

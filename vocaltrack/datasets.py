@@ -97,7 +97,8 @@ def read_dsd100(root):
     """DSD100: `Sources/{Dev,Test}/<song>/{vocals,bass,drums,other}.wav`.
 
     Dev is train and valid (10 % of the singers), Test is test; the folder name
-    "<number> - <artist> - <title>" gives the singer.
+    "<number> - <artist> - <title>" gives the singer. Songs in Dev of singers in
+    Test are left out.
 
     Raises:
         UserError: the folder does not look like DSD100.
@@ -176,7 +177,7 @@ def _musdb_sources(path):
 
 
 def _keep_artists_together(songs):
-    """Drop the train songs of artists who are held out."""
+    """Drop the songs of artists of test from valid and train, and of valid from train."""
     order = {"test": 0, "valid": 1, "train": 2}
     held = {}
     for song in sorted(songs, key=lambda s: order[s.split]):

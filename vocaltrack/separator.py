@@ -171,9 +171,10 @@ class Separator:
             progress: called with the seconds done, now and then.
 
         Yields:
-            (mixture, vocals, mask): the same stretch of the mixture and the
-            vocals, [n, channels], and the mel mask's frames that became
-            known, [frames, n_mels].
+            (mixture, vocals, mask) for each block, in clusters' first pass too:
+            the same stretch of the mixture and the vocals, [n, channels], and
+            the mel mask's frames that became known, [frames, n_mels]; all may
+            be empty.
         """
         check_shape(sample_rate, channels, "the audio")
         sample_rate = int(sample_rate)
@@ -189,18 +190,17 @@ class Separator:
                     vocals = griffin_lim.push(vocals, last)
                 waiting = np.concatenate([waiting, block])
                 mixture, waiting = waiting[: len(vocals)], waiting[len(vocals) :]
-                if len(vocals) or len(mask):
-                    samples += len(vocals)
-                    yield mixture, vocals, mask
-                    if progress is not None:
-                        progress(samples / sample_rate)
+                samples += len(vocals)
+                yield mixture, vocals, mask
+                if progress is not None:
+                    progress(samples / sample_rate)
 
     def _masks(self, blocks, sample_rate):
         """Blocks of the mixture with the mask's frames that became known, and
         whether they are the last; the mask lags behind."""
         masks = self.model.masks
         if self.method == "clusters":
-            masks = self._clusters(blocks, sample_rate)
+            masks = yield from self._clusters(blocks, sample_rate)
         stream = MaskStream(masks, self.features, self.overlap)
         with contextlib.closing(ahead(self._downmixed(blocks, sample_rate))) as downmixed:
             for block, mono, last in downmixed:
@@ -214,12 +214,18 @@ class Separator:
             yield block, downmix.push(block, last), last
 
     def _clusters(self, blocks, sample_rate):
-        """A song's function from chunks to binary masks, see `vocal_side`."""
+        """Returns a song's function from chunks to binary masks, see `vocal_side`.
+
+        Yields nothing of every block, so that who waits for this first pass can
+        end it between two of them.
+        """
         pieces = ChunkPieces(self.features, overlap=0.0)
         sample = SongSample(self.features)
-        for _, mono, last in self._downmixed(blocks, sample_rate):
+        no_mask = np.zeros((0, self.features.n_mels), np.float32)
+        for block, mono, last in self._downmixed(blocks, sample_rate):
             for piece, valid in pieces.push(mono, last):
                 sample.push(piece_to_chunks(piece, valid, self.features, 0.0).numpy())
+            yield block[:0], no_mask, False
         embed = self.model.embeddings
         side = vocal_side(sample, embed, self.features, self.model.masks, self.swap)
         return lambda chunks: binary_masks(embed(chunks), *side)
