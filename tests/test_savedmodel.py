@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.paths import SAVED_MODELS
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, split_method, write_checksums
 from vocaltrack.errors import UserError
@@ -85,6 +86,21 @@ def test_embeddings_equal_the_python_model(exported):
         served = load(folder).embeddings(tf.constant(log_mel))
         assert served.shape == (2, 128, 128, 20)
         np.testing.assert_allclose(served, model(log_mel)["embeddings"], atol=1e-4)
+
+
+def test_the_signature_takes_the_memory_that_the_readme_names():
+    script = """if True:
+        import resource, sys
+        import tensorflow as tf
+        serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+        for minutes in (1, 5):
+            serve(waveform=tf.random.normal([1, minutes * 60 * 16000], stddev=0.1))
+            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    """
+    words = [sys.executable, "-c", script, str(SAVED_MODELS / "unet")]
+    peaks = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    one, five = map(float, peaks)
+    assert 100 < (five - one) / 4 < 220  # MiB a minute
 
 
 @pytest.mark.parametrize("samples", [0, 1, 127, 1024, 16000, 40001])

@@ -182,6 +182,8 @@ def prepare(options):
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         print(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
+    size = sum(shard["bytes"] for shards in manifest.shards.values() for shard in shards)
+    print(f"{options.output}: {size / 1e9:.2f} GB")
 
 
 def train_clustering(options):

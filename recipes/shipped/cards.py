@@ -36,9 +36,9 @@ WEAK = {
     "which is heard as chirping.",
     "hdc": "Its masks are blurred: quiet vocals are lost under loud music, and music leaks "
     "through. With `--method clusters` a song with faint vocals may come out silent.",
-    "unet": "Of instrumental music what resembles a voice comes through audibly, and western "
+    "unet": "Parts of instrumental music that resemble a voice remain audible, and western "
     "voices are separated less well than those of MIR-1K.",
-    "uhnet": "As the unet: of instrumental music what resembles a voice comes through audibly, and "
+    "uhnet": "As the unet: parts of instrumental music that resemble a voice remain audible, and "
     "western voices are separated less well than those of MIR-1K. It started from the unet's "
     "weights, so it had more training than that.",
 }
@@ -67,12 +67,12 @@ def main():
         if run.exists():
             with open(run / "log.csv", newline="") as file:
                 log = list(csv.DictReader(file))
-            lesson = training(model, json.loads((run / "run.json").read_text()), log)
+            stage = training(model, json.loads((run / "run.json").read_text()), log)
             shutil.copy(run / "log.csv", folder / "training.csv")
             draw_curve(log, folder / "curve.png", model)
         else:
-            lesson = section((folder / "README.md").read_text(encoding="utf-8"), "Training")
-        (folder / "README.md").write_text(card(model, lesson, report), encoding="utf-8")
+            stage = section((folder / "README.md").read_text(encoding="utf-8"), "Training")
+        (folder / "README.md").write_text(card(model, stage, report), encoding="utf-8")
 
 
 def section(text, title):
@@ -98,7 +98,7 @@ def draw_curve(log, path, model):
     pyplot.close(figure)
 
 
-def card(model, lesson, report):
+def card(model, stage, report):
     lines = [
         f"# {model}",
         "",
@@ -110,7 +110,7 @@ def card(model, lesson, report):
         "",
         "## Training",
         "",
-        lesson,
+        stage,
         "",
         "## Scores",
         "",
@@ -133,7 +133,8 @@ def training(model, description, log):
     return (
         f"`{command(model)}`, on two CPU cores; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
-        "made, and the earlier lessons of the run that this one started from.\n\n"
+        "made, and the earlier stages of the run that this one started from; all stages of all "
+        "models took about eleven hours.\n\n"
         f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best validation "
         f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "

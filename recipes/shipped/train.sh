@@ -15,7 +15,7 @@ python -c "import matplotlib, vocaltrack" 2> /dev/null || {
 }
 common="--optimizer adam --decay cosine --dropout 0.1 --steps-per-epoch 150 --records records"
 
-lessons() {  # name commit: go to the package as it was then
+stage() {  # name commit: go to the package as it was then
     [ -e "runs/$1" ] || git worktree add "runs/$1" "$2"
     cd "runs/$1"
     export PYTHONPATH=$PWD
@@ -25,9 +25,9 @@ prepare() {
     python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records "$@"
 }
 
-# First lessons, of the package as it was then: 64,000 chunks, nothing augmented.
+# First stage, of the package as it was then: 64,000 chunks, nothing augmented.
 (
-    lessons first 6d3feff
+    stage first 6d3feff
     prepare
     python train_clustering.py --model dc --epochs 10 $common --run runs/dc-first
     python train_clustering.py --model dc --epochs 6 $common --run runs/dc --initial runs/dc-first
@@ -36,10 +36,10 @@ prepare() {
 )
 ln -sfn first/runs/dc runs/dc
 
-# Second and third lessons, of the package as it was then: 128,000 chunks, stems changed in
+# Second and third stage, of the package as it was then: 128,000 chunks, stems changed in
 # speed by up to 3 semitones; the third at half the learning rate, down to zero.
 (
-    lessons second 5f8f929
+    stage second 5f8f929
     prepare --train-chunks 128000 --seed 1
     half="--learning-rate 5e-4 --patience 100"
     python train_clustering.py --model hdc --epochs 16 $common --run runs/hdc-second \
@@ -53,9 +53,9 @@ ln -sfn first/runs/dc runs/dc
         --initial runs/unet-second
 )
 
-# Fourth lessons, of the package as it was then: new mixtures, of more singers.
+# Fourth stage, of the package as it was then: new mixtures, of more singers.
 (
-    lessons fourth 06fb8a2
+    stage fourth 06fb8a2
     prepare --train-chunks 128000 --seed 2
     python train_clustering.py --model hdc --epochs 18 $common --patience 100 \
         --learning-rate 7e-4 --run runs/hdc --initial ../second/runs/hdc
@@ -67,10 +67,10 @@ ln -sfn first/runs/dc runs/dc
 rm -f runs/hdc
 ln -s fourth/runs/hdc runs/hdc
 
-# Fifth lessons, of the package as it was then: more music without vocals; the U-net with
+# Fifth stage, of the package as it was then: more music without vocals; the U-net with
 # residual layers.
 (
-    lessons fifth 519949e
+    stage fifth 519949e
     prepare --train-chunks 128000 --seed 3
     python recipes/shipped/unfold.py ../fourth/runs/saved/unet --records records \
         --run runs/unet-begin
@@ -78,10 +78,10 @@ ln -s fourth/runs/hdc runs/hdc
         --run runs/unet --initial runs/unet-begin
 )
 
-# Sixth lessons, of the package as it was then: backing voices, overdrive, other drums,
+# Sixth stage, of the package as it was then: backing voices, overdrive, other drums,
 # softer voices.
 (
-    lessons sixth 5365bc6
+    stage sixth 5365bc6
     prepare --train-chunks 128000 --seed 4
     python train_unet.py --model unet --epochs 32 $common --patience 100 --learning-rate 1e-3 \
         --run runs/unet --initial ../fifth/runs/unet
