@@ -4,12 +4,12 @@
 
 Prints, over the validation songs that have both stems (the minute of each in
 which the voice is loudest): what the overlap of chunks costs and gains;
-whether the mask should be smoothed and the phase refined; one mask for both
-channels of a stereo mixture, one each, or a Wiener filter over both; and how
-well the highest bands' mask stands for what lies above the network's range.
-The last two are simulated on those songs, and measured on the one real stereo
-song at 44.1 kHz that is at hand: 6 s of The Easton Ellises' *Falcon 69*, which
-come with stempeg (and need ffmpeg).
+whether the mixture's level matters; whether the mask should be smoothed and
+the phase refined; one mask for both channels of a stereo mixture, one each, or
+a Wiener filter over both; and how well the highest bands' mask stands for what
+lies above the network's range. The last two are simulated on those songs, and
+measured on the one real stereo song at 44.1 kHz that is at hand: 6 s of The
+Easton Ellises' *Falcon 69*, which come with stempeg (and need ffmpeg).
 """
 
 import argparse
@@ -21,6 +21,7 @@ import stempeg
 from excerpts import RATE, loudest, validation_songs
 from scipy.ndimage import uniform_filter1d
 
+from vocaltrack.augmentation import gain
 from vocaltrack.features import mel_centres
 from vocaltrack.gains import GainStream, window_length
 from vocaltrack.masks import mel_to_bins
@@ -48,6 +49,7 @@ def main():
     print(f"{options.model}, {len(pairs)} songs\n")
     overlaps(options.model, pairs)
     separator = Separator(options.model)
+    levels(separator, pairs)
     smoothing(separator, pairs)
     phases(separator, pairs)
     stereo(separator, pairs, others)
@@ -83,6 +85,18 @@ def overlaps(model, pairs):
     print()
 
 
+def levels(separator, pairs):
+    print("| level of the mixture | SI-SDR median (mean) |\n|---|---|")
+    for target in (-5, -15, -25, -35, -45, -55):
+        scores = []
+        for vocals, accompaniment in pairs:
+            mixture = (vocals + accompaniment).astype(np.float32)
+            factor = gain(target - level_db(mixture))
+            scores.append(si_sdr(vocals, separator.separate(mixture * factor, RATE).vocals))
+        row(f"{target} dB", both(scores))
+    print()
+
+
 def smoothing(separator, pairs):
     print("| mask averaged over | SI-SDR median (mean) |\n|---|---|")
     scores = {1: [], 3: [], 5: []}
@@ -110,8 +124,8 @@ def phases(separator, pairs):
     for vocals, accompaniment in pairs:
         mixture = vocals + accompaniment
         mask = separator.separate(mixture, RATE).mask[:: HOP // separator.features.hop_length]
-        gain = (mask @ mel_to_bins(separator.features, RATE, 4 * HOP)).T
-        spectra = [gain * spectrum(mixture), (1 - gain) * spectrum(mixture)]
+        share = (mask @ mel_to_bins(separator.features, RATE, 4 * HOP)).T
+        spectra = [share * spectrum(mixture), (1 - share) * spectrum(mixture)]
         magnitudes = [np.abs(values) for values in spectra]
         stems = [waveform(values, len(mixture)) for values in spectra]
         for iteration in range(max(scores) + 1):

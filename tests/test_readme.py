@@ -2,10 +2,12 @@
 
 import json
 import re
+import shlex
 
 import pytest
 
 from tests.paths import REPOSITORY
+from vocaltrack.cli import build_parser
 from vocaltrack.evaluation import table
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -17,11 +19,53 @@ def test_the_score_tables_are_the_evaluations(name):
     assert table(report).strip() in README
 
 
+def test_the_levers_are_those_of_the_benchmark(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    import levers
+
+    rows = json.loads((REPOSITORY / "benchmarks" / "levers.json").read_text())["rows"]
+    assert set(rows) <= set(levers.LEVERS)
+    assert "\n".join(levers.row(name, rows) for name in rows) in README
+
+
 def test_the_set_up_without_make_is_what_make_does():
     makefile = (REPOSITORY / "Makefile").read_text()
     assert ".venv/bin/python -m pytest" in makefile and ".venv/bin/python -m pytest" in README
     assert "-e '.[test]'" in makefile and "-e '.[test]'" in README
     assert (REPOSITORY / ".ci" / "run").read_text().strip().endswith("make test")
+
+
+SCRIPTS = {"prepare_data.py": "prepare"} | {
+    f"{name}.py": name.replace("_", "-")
+    for name in ("separate", "evaluate", "train_clustering", "train_unet")
+}
+
+
+def commands():
+    """The words of each command in the README's shell blocks."""
+    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL):
+        for line in block.splitlines():
+            words = shlex.split(line, comments=True)
+            if words and words[0].endswith("python") and words[1] != "-m":
+                yield words[1:]
+            elif words and words[0] == "vocaltrack":
+                yield words
+
+
+def test_the_commands_take_the_options_that_the_readme_gives_them():
+    listed = list(commands())
+    assert len(listed) > 20
+    for script, *words in listed:
+        if script in SCRIPTS or script == "vocaltrack":
+            build_parser().parse_args([SCRIPTS[script], *words] if script in SCRIPTS else words)
+            continue
+        text = (REPOSITORY / script).read_text(encoding="utf-8")
+        given = {word for word in words if word.startswith("--")}
+        known = {
+            flag: rest for flag, rest in re.findall(r'add_argument\(\s*"(--[\w-]+)"(.*)', text)
+        }
+        assert given <= set(known), script
+        assert {flag for flag, rest in known.items() if "required=True" in rest} <= given, script
 
 
 def test_every_file_that_the_readme_links_is_there():
