@@ -156,7 +156,7 @@ def stereo(separator, pairs, others):
     scores = {name: [] for name in STEREO}
     for number, (vocals, accompaniment) in enumerate(pairs):
         other = np.resize(others[number % len(others)], len(vocals))
-        other = other * 10 ** ((level_db(accompaniment) - level_db(other) - 6) / 20)
+        other = other * gain(level_db(accompaniment) - level_db(other) - 6)
         left = vocals + accompaniment + 0.3 * other
         right = vocals + 0.3 * accompaniment + other
         mixture = np.stack([left, right], axis=1).astype(np.float32)

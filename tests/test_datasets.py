@@ -251,7 +251,7 @@ def test_load_sums_sources_and_pads_each_clip(tmp_path):
         write(tmp_path / f"{name}.wav", samples)
     v1, a1, b1, v2, a2 = (Source(tmp_path / f"{name}.wav") for name in lengths)
     song = Song("x", "d", "s", "train", (Clip((v1,), (a1, b1)), Clip((v2,), (a2,))))
-    vocals, accompaniment = song.load(RATE)["vocals"], song.load(RATE)["accompaniment"]
+    vocals, accompaniment = song.load(RATE).values()
     assert len(vocals) == len(accompaniment) == 3200
     np.testing.assert_array_equal(vocals[:800], audio["v1"])
     assert not vocals[800:1600].any()
@@ -325,7 +325,7 @@ def test_real_mir1k():
     singers = {split: {s.singer for s in songs if s.split == split} for split in set(splits)}
     assert not singers["train"] & singers["valid"]
     song = min(songs, key=lambda song: len(song.clips))
-    vocals, accompaniment = song.load(16000)["vocals"], song.load(16000)["accompaniment"]
+    vocals, accompaniment = song.load(16000).values()
     assert len(vocals) == len(accompaniment) > 16000
     # Apart, the two channels have little in common; the vocals have rests.
     correlation = np.corrcoef(vocals, accompaniment)[0, 1]

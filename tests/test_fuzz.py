@@ -485,7 +485,7 @@ def test_a_damaged_model_is_refused_by_its_checksum(capfd, tmp_path, monkeypatch
 
 
 def start(*words, **options):
-    words = [sys.executable, REPOSITORY / "separate.py", *words]
+    words = [sys.executable, REPOSITORY / "separate.py", "--model", "unet", *words]
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)
 
 

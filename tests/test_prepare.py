@@ -111,8 +111,7 @@ def draws(songs, split, seed, count):
     chosen = [song for song in songs if song.split == split]
     stems = {"vocals": [], "accompaniment": []}
     for song in chosen:
-        for stem in song.stems:
-            audio = song.load(FEATURES.sample_rate)[stem]
+        for stem, audio in song.load(FEATURES.sample_rate).items():
             stems[stem].append((song, audio, sounding_segments(audio, FEATURES.sample_rate)))
     backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
     true = [stem for stem in stems["vocals"] if stem[0].key in backing]

@@ -97,7 +97,9 @@ def add_separate(parser):
         default=OVERLAP,
         help="share of a chunk that the next one covers too: more is better and slower",
     )
-    parser.add_argument("--jobs", type=_COUNT, metavar="CORES", help="cores to use; default: all")
+    parser.add_argument(
+        "--jobs", type=_COUNT, metavar="CORES", help="cores of the networks; default: all"
+    )
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     loudness.add_argument(
