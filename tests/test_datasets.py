@@ -9,7 +9,8 @@ import soundfile
 
 from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_musdb, read_stems
 from vocaltrack.errors import UserError
-from vocaltrack.songs import Clip, Song, Source, assign_splits, check_splits
+from vocaltrack.songs import Clip, Song, Source
+from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
 
 RATE = 8000
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
@@ -66,7 +67,8 @@ def test_mir1k_without_splits_deals_out_singers(mir1k):
     songs = read_mir1k(mir1k)
     check_splits(songs)
     of_singer = {song.singer: song.split for song in songs}
-    assert sorted(of_singer.values()) == ["test"] * 2 + ["train"] * 16 + ["valid"] * 2
+    assert of_singer == assign_splits(of_singer, (0.1, 0.1), seed=0)
+    assert set(of_singer.values()) == {"train", "valid", "test"}
     assert read_mir1k(mir1k) == songs
 
 
@@ -130,7 +132,9 @@ def test_dsd100_has_singers_to_validate_on(tmp_path):
         {song.singer for song in songs if song.split == split}
         for split in ("train", "valid", "test")
     ]
-    assert [len(names) for names in singers] == [8, 1, 1]
+    dealt = assign_splits([f"singer {number}" for number in range(10)], (0.1, 0.0), seed=0)
+    held = {name for name, split in dealt.items() if split == "valid"}
+    assert singers[1] == held - {"singer 3"} and held and len(singers[0]) > 5
     assert singers[2] == {"singer 3"}  # whose songs in Dev are left out, as in MUSDB18
 
 
@@ -198,7 +202,7 @@ def test_stems_with_split_folders(tmp_path):
     write(tmp_path / "train" / "singing" / "vocals.wav", noise(4))
     write(tmp_path / "valid" / "music" / "accompaniment.wav", noise(5))
     write(tmp_path / "valid" / "neither" / "drums.wav", noise(6))
-    write(tmp_path / "spare" / "vocals.wav", noise(7))
+    write(tmp_path / "spare" / "mixture.wav", noise(7))
     songs = {song.name: song for song in read_stems(tmp_path)}
     expected = {"both": "train", "singing": "train", "music": "valid"}
     assert splits_of(songs.values()) == expected
@@ -217,8 +221,34 @@ def test_stems_without_split_folders(tmp_path):
     for number in range(20):
         write(tmp_path / f"song{number:02d}" / "vocals.wav", noise(number, 0.01))
     songs = read_stems(tmp_path)
-    assert sorted(splits_of(songs).values()) == ["test"] * 2 + ["train"] * 16 + ["valid"] * 2
+    names = [f"song{number:02d}" for number in range(20)]
+    assert splits_of(songs) == assign_splits(names, (0.1, 0.1), seed=0)
     assert read_stems(tmp_path) == songs
+    # What is no song takes no part in the dealing.
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "train").mkdir()
+    write(tmp_path / ".trash" / "vocals.wav", noise(0))
+    assert read_stems(tmp_path) == songs
+
+
+def test_stems_in_any_case_and_of_any_format_that_is_read(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("Vocals.WAV", "accompaniment.m4a", "vocals.txt", "accompaniment.mid"):
+        (tmp_path / "a" / name).touch()
+    (song,) = read_stems(tmp_path)
+    assert song.stems == ("vocals", "accompaniment")
+    (clip,) = song.clips
+    assert [source.path.name for source in (*clip.vocals, *clip.accompaniment)] == [
+        "Vocals.WAV",
+        "accompaniment.m4a",
+    ]
+
+
+def test_songs_beside_the_folders_of_splits_are_refused_not_dropped(tmp_path):
+    write(tmp_path / "train" / "a" / "vocals.wav", noise(1))
+    write(tmp_path / "b" / "vocals.wav", noise(2))
+    with pytest.raises(UserError, match="holds b beside train, valid or test"):
+        read_stems(tmp_path)
 
 
 def test_stems_refusals(tmp_path):
@@ -226,8 +256,19 @@ def test_stems_refusals(tmp_path):
         read_stems(tmp_path)
     write(tmp_path / "song" / "vocals.wav", noise(1))
     soundfile.write(tmp_path / "song" / "vocals.flac", noise(1), RATE)
-    with pytest.raises(UserError, match="song holds the vocals twice"):
+    with pytest.raises(UserError, match="song holds vocals twice"):
         read_stems(tmp_path)
+
+
+def test_a_recording_that_is_there_twice_is_refused(tmp_path):
+    write(tmp_path / "Wavfile" / "amy_1_01.wav", noise(0))
+    (tmp_path / "Wavfile" / "amy_1_01.ogg").touch()
+    with pytest.raises(UserError, match="Wavfile holds amy_1_01 twice"):
+        read_mir1k(tmp_path)
+    sources(tmp_path / "Sources" / "Dev" / "1 - A - B", {"vocals": 1, "bass": 2})
+    (tmp_path / "Sources" / "Dev" / "1 - A - B" / "bass.flac").touch()
+    with pytest.raises(UserError, match="1 - A - B holds bass twice"):
+        read_dsd100(tmp_path)
 
 
 def test_stems_song_in_two_splits_is_refused(tmp_path):
@@ -291,14 +332,33 @@ def test_check_splits():
         check_splits([song("a", "x", "valid"), song("b", "x", "train")])
 
 
+def test_artists_of_two_datasets_are_kept_together():
+    """MUSDB18 tests on songs that DSD100 trains on."""
+    contra = Song("051 - AM Contra - Heart Peripheral", "DSD100", "AM Contra", "train", ())
+    other = Song("052 - B - C", "DSD100", "B", "valid", ())
+    same = Song("AM Contra - Heart Peripheral", "MUSDB18", "AM Contra", "test", ())
+    stems = Song("AM Contra", "stems", "AM Contra", "train", ())  # a folder's name
+    kept = keep_artists_together([contra, other, same, stems])
+    assert kept == [other, same, stems]
+
+
 def test_assign_splits():
-    singers = [f"singer{number}" for number in range(50)]
+    singers = [f"singer{number}" for number in range(2000)]
     dealt = assign_splits(singers, (0.1, 0.2), seed=1)
     assert dealt == assign_splits(singers[::-1] + singers, (0.1, 0.2), seed=1)
     assert dealt != assign_splits(singers, (0.1, 0.2), seed=2)
     assert set(dealt) == set(singers)
     counts = {split: list(dealt.values()).count(split) for split in ("train", "valid", "test")}
-    assert counts == {"train": 35, "valid": 5, "test": 10}
+    assert counts == pytest.approx({"train": 1400, "valid": 200, "test": 400}, abs=60)
+
+
+def test_who_is_in_train_stays_there_when_others_join():
+    for seed in range(40):
+        heard = set()
+        for number in range(3, 40):
+            dealt = assign_splits([f"singer{n}" for n in range(number)], (0.1, 0.1), seed)
+            assert all(dealt[name] == "train" for name in heard)
+            heard |= {name for name, split in dealt.items() if split == "train"}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import soundfile
 from tests.paths import DATA, REPOSITORY, SAVED_MODELS, needs_data
 from vocaltrack.errors import UserError
 from vocaltrack.files import write_json
-from vocaltrack.songs import check_splits
+from vocaltrack.splits import check_splits
 
 RATE = 16000
 SONGS = {"abjones_1": 2, "abjones_5": 2, "amy_3": 1, "amy_9": 3, "bug_1": 2, "yifen_2": 1}

@@ -5,17 +5,11 @@ import os
 import string
 from pathlib import Path
 
-import soundfile
-
 from vocaltrack.config import FILENAME
 from vocaltrack.errors import UserError
 from vocaltrack.files import real_path
-from vocaltrack.formats import choose_subtype, writable_format
+from vocaltrack.formats import choose_subtype, is_audio, writable_format
 from vocaltrack.songs import STEM_NAMES
-
-# What a folder is searched for, beside all that libsndfile knows.
-OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
-oga opus spx ts tta webm wma wmv wv""".split()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,8 +98,6 @@ def _check_filename(filename, stems):
 def _sources(inputs, folder):
     """(file, track) of each input, those in folders in order of their names, but
     hidden ones; links that lead nowhere too, so that their loss is told."""
-    endings = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
-    endings -= {"raw"}  # which needs to be told its format; also what cameras write
     outputs, seen = real_path(folder), set()
     for given in map(Path, inputs):
         found = [(given, given.stem)]
@@ -116,7 +108,7 @@ def _sources(inputs, folder):
             found = [
                 (path, path.relative_to(given).with_suffix("").as_posix())
                 for path in sorted(given.rglob("*"))
-                if path.suffix[1:].lower() in endings
+                if is_audio(path)
                 and (path.is_file() or path.is_symlink() and not path.exists())
                 and not any(part.startswith(".") for part in path.relative_to(given).parts)
                 and not (below and outputs in real_path(path).parents)

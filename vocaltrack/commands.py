@@ -226,7 +226,7 @@ def _train(options, network, **extra):
 
 def _songs(options):
     from vocaltrack.datasets import READERS
-    from vocaltrack.songs import check_splits
+    from vocaltrack.splits import check_splits, keep_artists_together
 
     songs = [
         song
@@ -236,5 +236,8 @@ def _songs(options):
     ]
     if not songs:
         raise UserError("no dataset given; use " + ", ".join(f"--{name}" for name in READERS))
-    check_splits(songs)
-    return songs
+    kept = keep_artists_together(songs)
+    if len(kept) < len(songs):
+        _say(f"{len(songs) - len(kept)} songs left out: another dataset holds their artists out")
+    check_splits(kept)
+    return kept

@@ -12,9 +12,10 @@ import yaml
 
 from vocaltrack.config import read_json
 from vocaltrack.errors import UserError
-from vocaltrack.songs import SPLITS, Clip, Song, Source, assign_splits
+from vocaltrack.formats import is_audio
+from vocaltrack.songs import SPLITS, STEM_NAMES, Clip, Song, Source
+from vocaltrack.splits import assign_splits, keep_artists_together
 
-AUDIO_ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif")
 VALID_TEST_FRACTIONS = (0.1, 0.1)
 SPLIT_SEED = 0
 
@@ -65,8 +66,8 @@ def mir1k_songs(root):
     """
     root = _folder(root)
     clips = {}
-    for path in _audio_files(root / "Wavfile"):
-        match = re.fullmatch(r"(\w+?)_(\d+)_(\d+)", path.stem)
+    for name, path in _recordings(root / "Wavfile").items():
+        match = re.fullmatch(r"(\w+?)_(\d+)_(\d+)", name)
         if match is None:
             raise UserError(f"{path} is not named <singer>_<song>_<clip>, as MIR-1K's files are")
         singer, number, _ = match.groups()
@@ -107,7 +108,7 @@ def read_dsd100(root):
     songs = []
     for folder_name, split in (("Dev", "train"), ("Test", "test")):
         for folder in _subfolders(root / "Sources" / folder_name):
-            sources = {p.stem: Source(p) for p in _audio_files(folder)}
+            sources = {name: Source(path) for name, path in _recordings(folder).items()}
             absent = {"vocals", "bass", "drums", "other"} - set(sources)
             if absent:
                 raise UserError(f"{folder} lacks {', '.join(sorted(absent))}")
@@ -123,7 +124,7 @@ def read_dsd100(root):
         dataclasses.replace(song, split=dealt[song.singer]) if song.split == "train" else song
         for song in songs
     ]
-    return _keep_artists_together(songs)
+    return keep_artists_together(songs)
 
 
 def read_musdb(root):
@@ -155,7 +156,7 @@ def read_musdb(root):
             )
     if not songs:
         raise UserError(f"{root} holds no MUSDB18 songs (train/<song>.stem.mp4 or train/<song>/)")
-    return _keep_artists_together(songs)
+    return keep_artists_together(songs)
 
 
 def _musdb_validation_songs():
@@ -176,15 +177,6 @@ def _musdb_sources(path):
     return [Source(p) for p in paths]
 
 
-def _keep_artists_together(songs):
-    """Drop the songs of artists of test from valid and train, and of valid from train."""
-    order = {"test": 0, "valid": 1, "train": 2}
-    held = {}
-    for song in sorted(songs, key=lambda s: order[s.split]):
-        held.setdefault(song.singer, song.split)
-    return [song for song in songs if held[song.singer] == song.split]
-
-
 def read_stems(root):
     """A plain folder of stems: `[<split>/]<song>/{vocals,accompaniment}.<ext>`.
 
@@ -194,27 +186,31 @@ def read_stems(root):
     dealt out at random (10 % valid, 10 % test).
 
     Raises:
-        UserError: there are no songs, or a stem is there twice.
+        UserError: there are no songs, a stem is there twice, or songs lie
+            beside the folders of the splits.
     """
     root = _folder(root)
-    folders = [(split, f) for split in SPLITS for f in _subfolders(root / split)]
-    if not folders:
-        plain = _subfolders(root)
-        dealt = assign_splits([f.name for f in plain], VALID_TEST_FRACTIONS, SPLIT_SEED)
-        folders = [(dealt[f.name], f) for f in plain]
-    songs = []
-    for split, folder in folders:
-        stems = {"vocals": (), "accompaniment": ()}
-        for path in _audio_files(folder):
-            if path.stem in stems:
-                if stems[path.stem]:
-                    raise UserError(f"{folder} holds the {path.stem} twice; keep one file")
-                stems[path.stem] = (Source(path),)
-        if any(stems.values()):
-            songs.append(Song(folder.name, root.name, folder.name, split, (Clip(**stems),)))
-    if not songs:
+    plain = _folders_of_stems(root)
+    split_folders = {split: _folders_of_stems(root / split) for split in SPLITS}
+    if plain and any(split_folders.values()):
+        raise UserError(f"{root} holds {min(plain)} beside train, valid or test; move it there")
+    dealt = assign_splits(plain, VALID_TEST_FRACTIONS, SPLIT_SEED)
+    clips = [(dealt[name], name, clip) for name, clip in plain.items()]
+    for split, folders in split_folders.items():
+        clips += [(split, name, clip) for name, clip in folders.items()]
+    if not clips:
         raise UserError(f"{root} holds no <song>/vocals.* or <song>/accompaniment.*")
-    return songs
+    return [Song(name, root.name, name, split, (clip,)) for split, name, clip in clips]
+
+
+def _folders_of_stems(root):
+    """{name: Clip} of the folders in a folder that hold a stem."""
+    clips = {}
+    for folder in _subfolders(root):
+        stems = {n: (Source(p),) for n, p in _recordings(folder, wanted=STEM_NAMES).items()}
+        if stems:
+            clips[folder.name] = Clip(**stems)
+    return clips
 
 
 READERS = {
@@ -233,14 +229,20 @@ def _folder(path):
 
 
 def _subfolders(folder):
-    return sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
-
-
-def _audio_files(folder):
     if not folder.is_dir():
         return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in AUDIO_ENDINGS and not path.name.startswith(".")
-    )
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _recordings(folder, wanted=None):
+    """A folder's audio files by their names without endings, of `wanted` alone
+    (in whatever case) if given; refuses what is there twice."""
+    found = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        name = path.stem if wanted is None else path.stem.lower()
+        if path.name.startswith(".") or not is_audio(path) or wanted and name not in wanted:
+            continue
+        if name in found:
+            raise UserError(f"{folder} holds {name} twice; keep one file")
+        found[name] = path
+    return found

@@ -1,4 +1,5 @@
-"""The formats of the files written: endings, sample formats and what each can hold."""
+"""The formats of the files: the endings of those read, and of those written also the
+sample formats and what each can hold."""
 
 import io
 from pathlib import Path
@@ -9,6 +10,9 @@ import soundfile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import check_folder_writable
 
+# What folders are searched for, beside all that libsndfile knows.
+OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
+oga opus spx ts tta webm wma wmv wv""".split()
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 INTEGER_BITS |= {"ULAW": 16, "ALAW": 16}  # what they decode to
 BITS = INTEGER_BITS | {"FLOAT": 32, "DOUBLE": 64}
@@ -32,6 +36,13 @@ SUBTYPES = {
 SAME_FORMAT = {"AIF": "AIFF", "AIFC": "AIFF", "OGA": "OGG"}
 VORBIS_RATE = 200_000  # Hz; beyond, libsndfile crashes
 LIMITED = ("WAV", "AIFF")  # formats whose headers have 32 bits for the size
+
+
+def is_audio(path):
+    """Whether a file's ending is one of those that folders are searched for."""
+    ending = Path(path).suffix[1:].lower()
+    known = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
+    return ending in known - {"raw"}  # which needs to be told its format; cameras write it too
 
 
 def float_subtype(path):

@@ -1,0 +1,79 @@
+"""Who is trained on, validated on and tested on: never the same song or singer."""
+
+import hashlib
+
+from vocaltrack.errors import UserError
+from vocaltrack.songs import SPLITS
+
+BY_ARTIST = ("DSD100", "MUSDB18")  # datasets with songs of the same library
+
+
+def check_splits(songs):
+    """Refuse songs or singers that stand in more than one split, and names
+    that two songs share.
+
+    Raises:
+        UserError: names the first song or singer that is wrong.
+    """
+    seen, keys = {}, set()
+    for song in songs:
+        for what, name in (("song", song.key), ("singer", f"{song.dataset}/{song.singer}")):
+            split = seen.setdefault((what, name), song.split)
+            if split != song.split:
+                raise UserError(
+                    f"{what} {name} is in the splits {split} and {song.split}; "
+                    "a song and a singer belong to one split"
+                )
+        if song.key in keys:
+            raise UserError(f"two songs are named {song.key}; rename one of their folders")
+        keys.add(song.key)
+
+
+def keep_artists_together(songs):
+    """Leave out the songs of artists of test from valid and train, and of valid
+    from train, where the datasets name the artists.
+
+    Args:
+        songs: list of `Song`, of any datasets.
+
+    Returns:
+        list of the songs that stay.
+    """
+    named = [song for song in songs if song.dataset in BY_ARTIST]
+    held = {}
+    for song in sorted(named, key=lambda song: SPLITS.index(song.split), reverse=True):
+        held.setdefault(song.singer, song.split)
+    return [
+        song for song in songs if song.dataset not in BY_ARTIST or held[song.singer] == song.split
+    ]
+
+
+def assign_splits(singers, fractions, seed):
+    """Deal singers out to train, valid and test by hashes of their names.
+
+    Of two singers one goes to valid, of three one to test, however small their
+    shares. Who is in train stays there when a fourth or later singer joins (unless
+    all others but one are held out), so that what one network has heard does not
+    validate the next.
+
+    Args:
+        singers: names, in any order; repeated names count once.
+        fractions: shares of (valid, test), which hold on average; the rest is train.
+        seed: the same seed gives the same splits.
+
+    Returns:
+        dict from singer to split.
+    """
+    lot = {
+        name: int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "big") / 2**64
+        for name in singers
+    }
+    least_valid, least_test = (
+        int(share > 0 and len(lot) >= fewest) for share, fewest in zip(fractions, (2, 3))
+    )
+    held = sum(value < sum(fractions) for value in lot.values())
+    held = min(max(held, least_valid + least_test), max(0, len(lot) - 1))
+    valid = sum(value < fractions[0] for value in lot.values())
+    valid = min(max(valid, least_valid), held - least_test)
+    splits = ["valid"] * valid + ["test"] * (held - valid) + ["train"] * (len(lot) - held)
+    return dict(zip(sorted(lot, key=lot.get), splits))
