@@ -17,6 +17,7 @@ from vocaltrack.augmentation import SPEED_SEMITONES
 from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
+from vocaltrack.locks import alone_in
 from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
 from vocaltrack.pipeline import batches
 from vocaltrack.prepare import prepare
@@ -250,6 +251,39 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
     assert hashes(prepared[1]) == before
 
 
+def test_another_recording_of_the_same_name_and_size_is_noticed(songs, prepared, tmp_path):
+    source = songs[0].clips[0].vocals[0].path
+    root = shutil.copytree(source.parents[2], tmp_path / source.parents[2].name)
+    folder = shutil.copytree(prepared[1], tmp_path / "records")
+    copied = read_stems(root)
+    assert prepare(copied, folder, CHUNKS, FEATURES, seed=5) == prepared[0]
+    path = copied[0].clips[0].vocals[0].path
+    audio, rate = soundfile.read(path)
+    soundfile.write(path, -audio, rate)
+    assert path.stat().st_size == source.stat().st_size
+    with pytest.raises(UserError, match="holds records of other songs or settings"):
+        prepare(copied, folder, CHUNKS, FEATURES, seed=5)
+
+
+def test_only_what_an_earlier_call_left_behind_is_cleared_away(songs, prepared, tmp_path):
+    folder = shutil.copytree(prepared[1], tmp_path / "records")
+    (folder / ".vocaltrack-old.npy").touch()
+    (folder / ".vocaltrack-export").mkdir()
+    with pytest.raises(UserError, match="holds records of other songs or settings"):
+        prepare(songs, folder, CHUNKS, FEATURES, seed=6)
+    assert (folder / ".vocaltrack-old.npy").exists()
+    assert prepare(songs, folder, CHUNKS, FEATURES, seed=5) == prepared[0]
+    assert not (folder / ".vocaltrack-old.npy").exists()
+
+
+def test_two_calls_at_once_are_refused(songs, prepared):
+    with (
+        alone_in(prepared[1]),
+        pytest.raises(UserError, match="another process works in"),
+    ):
+        prepare(songs, prepared[1], CHUNKS, FEATURES, seed=5)
+
+
 def test_refusals_before_any_work(songs, tmp_path):
     with pytest.raises(UserError, match="no train chunks"):
         prepare(songs, tmp_path / "a", {"valid": 4}, FEATURES)
@@ -298,3 +332,8 @@ def test_a_truncated_shard_is_restored(songs, prepared, tmp_path):
     shard.write_bytes(whole[:-100])
     prepare(songs, folder, CHUNKS, FEATURES, seed=5, workers=1)
     assert shard.read_bytes() == whole
+    # One of the right size, but damaged, is named.
+    shard.write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+    (folder / MANIFEST).unlink()
+    with pytest.raises(UserError, match=f"{shard.name} is corrupt; delete it"):
+        prepare(songs, folder, CHUNKS, FEATURES, seed=5, workers=1)

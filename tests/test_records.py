@@ -97,6 +97,11 @@ def test_damaged_manifests(manifest, tmp_path):
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(UserError, match="cannot read the manifest"):
         Manifest.load(tmp_path)
+    for shards in ([], None, {"train": None}, {"train": [{}]}, {"train": ["x"]}):
+        manifest.save(tmp_path)
+        edited(tmp_path, shards=shards)
+        with pytest.raises(UserError, match="is damaged"):
+            Manifest.load(tmp_path)
 
 
 def test_missing_shard(manifest, tmp_path):

@@ -16,12 +16,14 @@ from vocaltrack import __version__, augmentation, mixing
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import PREFIX, write_atomically
+from vocaltrack.locks import alone_in
 from vocaltrack.records import Manifest, parse_chunks
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
-from vocaltrack.songs import check_splits
+from vocaltrack.splits import check_splits
 
 EXCERPTS_PER_SHARD = 500
 STATISTICS_SHARDS = 4
+FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
 
 
 def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
@@ -44,12 +46,22 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
 
     Raises:
         UserError: a song or singer crosses the splits, a split has no songs,
-            a file cannot be read, or the folder holds other records.
+            a file cannot be read, or the folder holds other records, or another
+            process that prepares.
     """
     check_splits(songs)
     songs = sorted(songs, key=lambda song: song.key)
     _check_wanted(songs, chunks)
     folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
+    with alone_in(folder):
+        return _prepare(songs, folder, chunks, features, seed, workers)
+
+
+def _prepare(songs, folder, chunks, features, seed, workers):
     _claim(folder, _plan(songs, chunks, features, seed))
     shards = _shards(songs, folder, chunks, features, seed)
     complete = _complete(folder)
@@ -112,7 +124,7 @@ def _plan(songs, chunks, features, seed):
     """Everything that the bytes of the shards depend on, as JSON text."""
     sources = {
         song.key: [
-            [source.path.name, source.path.stat().st_size, source.channel, source.stem_id]
+            [source.path.name, _fingerprint(source.path), source.channel, source.stem_id]
             for clip in song.clips
             for source in (*clip.vocals, *clip.accompaniment)
         ]
@@ -159,17 +171,26 @@ def _plan(songs, chunks, features, seed):
     return json.dumps(plan, sort_keys=True, ensure_ascii=False)
 
 
+def _fingerprint(path):
+    """Size and checksum of some of a file's bytes, which tell one recording from
+    another without reading all of a dataset."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with open(path, "rb") as file:
+        for part in range(FINGERPRINTS):
+            file.seek(part * max(0, size - FINGERPRINT_BYTES) // max(1, FINGERPRINTS - 1))
+            digest.update(file.read(FINGERPRINT_BYTES))
+    return digest.hexdigest()
+
+
 def _claim(folder, plan):
     """Mark the folder as this plan's, or refuse one that holds another's."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
     digest = hashlib.sha256(plan.encode()).hexdigest()
-    for left_over in folder.glob(f"{PREFIX}*"):
-        left_over.unlink()
     mark = folder / "plan.sha256"
     if mark.exists() and mark.read_text().strip() == digest:
+        for left_over in folder.glob(f"{PREFIX}*"):
+            if left_over.is_file():
+                left_over.unlink()
         return
     if any(folder.glob("*.tfrecord")):
         raise UserError(
@@ -206,15 +227,20 @@ def _manifest(shards, kinds, features, seed):
 
 
 def _statistics(paths, features):
-    """Mean and standard deviation of each mel band of the mixtures in dB."""
+    """Mean and standard deviation of each mel band in dB of the mixtures in the
+    first shards."""
     import tensorflow as tf
 
     count, total, squares = 0, np.zeros(features.n_mels), np.zeros(features.n_mels)
-    for batch in tf.data.TFRecordDataset([str(p) for p in paths[:STATISTICS_SHARDS]]).batch(256):
-        frames = parse_chunks(batch, features)["mixture"].numpy().astype(np.float64)
-        count += frames.shape[0] * frames.shape[1]
-        total += frames.sum(axis=(0, 1))
-        squares += np.square(frames).sum(axis=(0, 1))
+    for path in paths[:STATISTICS_SHARDS]:
+        try:
+            for batch in tf.data.TFRecordDataset(str(path)).batch(256):
+                frames = parse_chunks(batch, features)["mixture"].numpy().astype(np.float64)
+                count += frames.shape[0] * frames.shape[1]
+                total += frames.sum(axis=(0, 1))
+                squares += np.square(frames).sum(axis=(0, 1))
+        except tf.errors.DataLossError as error:
+            raise UserError(f"{path} is corrupt; delete it and prepare again") from error
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 1e-2))
     return tuple(map(float, mean)), tuple(map(float, std))

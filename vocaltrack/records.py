@@ -25,8 +25,9 @@ class Manifest:
 
     Attributes:
         features: the `FeatureConfig` that the chunks were made with.
-        mean, std: per mel band in dB, over training chunks; they become the
-            input normalisation of every model trained on these records.
+        mean, std: per mel band in dB, over the first shards of the training
+            chunks; they become the input normalisation of every model trained on
+            these records.
         shards: dict from split to [{"file", "records", "bytes"}, ...].
         songs: dict from split to the keys of the songs in it.
         counts: dict from split to the number of chunks of each kind.
@@ -71,15 +72,19 @@ class Manifest:
             content["features"] = FeatureConfig.from_dict(content["features"])
             content |= {name: tuple(content[name]) for name in ("mean", "std")}
             manifest = cls(**content)
-        except (KeyError, TypeError) as error:
+            sizes = {
+                folder / shard["file"]: shard["bytes"]
+                for shards in manifest.shards.values()
+                for shard in shards
+            }
+        except (AttributeError, KeyError, TypeError) as error:
             raise UserError(f"{folder / MANIFEST} is damaged ({error}); prepare again") from error
-        for shard in sum(manifest.shards.values(), []):
-            path = folder / shard["file"]
+        for path, size in sizes.items():
             if not path.exists():
                 raise UserError(f"{path} is missing; run prepare_data.py again to restore it")
-            if path.stat().st_size != shard["bytes"]:
+            if path.stat().st_size != size:
                 raise UserError(
-                    f"{path} has {path.stat().st_size} bytes instead of {shard['bytes']}; "
+                    f"{path} has {path.stat().st_size} bytes instead of {size}; "
                     "delete it and run prepare_data.py again to restore it"
                 )
         return manifest

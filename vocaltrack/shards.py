@@ -1,5 +1,6 @@
 """Stems to one TFRecord shard of mel chunks; any shard can be made alone."""
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -86,7 +87,9 @@ def write_shard(shard):
         made = json.loads(note.read_text())
         if shard.path.stat().st_size == made["bytes"]:
             return made["kinds"]
-    # Each process is one worker of several, so it must not take all cores.
+    # Each process is one worker of several, so it must not take all cores, nor a GPU.
+    with contextlib.suppress(RuntimeError):  # it has computed before
+        tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)
     mixer = _mixer(shard.decoded, shard.songs, shard.features, shard.split == "train")
     split_number = int(hashlib.sha256(shard.split.encode()).hexdigest()[:8], 16)
