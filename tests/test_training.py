@@ -1,5 +1,6 @@
 """A few tiny steps: losses fall, runs resume, best weights stay, refusals."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -15,11 +16,13 @@ import tensorflow as tf
 
 from tests.paths import EXAMPLE
 from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
-from vocaltrack.cli import main
+from vocaltrack.cli import build_parser, main
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
-from vocaltrack.models import vocals_mask
+from vocaltrack.locks import alone_in
+from vocaltrack.losses import DeepClusteringLoss
+from vocaltrack.models import build_unet, vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run, read_log
@@ -175,6 +178,19 @@ def test_a_killed_run_goes_on(records, tmp_path):
     assert loss < min(losses) * 1.0001
 
 
+def test_a_resume_brings_back_weights_and_the_optimizers_state(records, tmp_path):
+    run = tmp_path / "run"
+    trained = train(settings("unet"), SMALL_UNET, records, run, verbose=0).model
+    keras.utils.set_random_seed(1)
+    model = build_unet(SMALL_UNET, [-20.0] * 128, [10.0] * 128)
+    compile_model(model, settings("unet"))
+    assert RunKeeper(run, model).restore(model, 3) == 2
+    for mine, theirs in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for mine, theirs in zip(model.optimizer.variables, trained.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_going_on_equals_the_counts_of_one_go(records, tmp_path):
     run = tmp_path / "run"
     train(settings("unet", epochs=2), SMALL_UNET, records, run, verbose=0)
@@ -304,6 +320,105 @@ def test_a_run_that_heard_the_validation_songs_is_refused(runs, records, tmp_pat
     path.write_text(json.dumps(description))
     with pytest.raises(UserError, match="which is for validation here"):
         train(settings("unet"), SMALL_UNET, records, tmp_path / "r", None, tmp_path / "unet")
+
+
+def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
+    """The uhnet started from a unet and an hdc, and that from a dc."""
+    folder = shutil.copytree(runs, tmp_path / "runs")
+    path = folder / "dc" / "run.json"
+    description = json.loads(path.read_text())
+    description["songs"]["train"], description["heard"] = ["a/b"], ["a/b", "x/y"]
+    path.write_text(json.dumps(description))
+    sources = {"hdc": ("dc", None), "uhnet": ("unet", "hdc")}
+    for name, network in (("hdc", SMALL_CLUSTERING), ("uhnet", SMALL_UNET)):
+        initial, clustering = sources[name]
+        run = folder / f"new-{name}"
+        clustering = clustering and folder / f"new-{clustering}"
+        config = settings(name, epochs=1)
+        train(config, network, records, run, clustering, folder / initial, verbose=0)
+        heard = json.loads((run / "run.json").read_text())["heard"]
+        assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
+
+
+def test_a_run_goes_on_however_the_path_of_its_start_is_written(runs, records, tmp_path):
+    initial, run = str(runs / "unet"), tmp_path / "run"
+    train(settings("unet"), SMALL_UNET, records, run, None, initial, verbose=0)
+    for other in (f"{initial}/", str(runs / "." / "hdc" / ".." / "unet")):
+        args = settings("unet"), SMALL_UNET, records, run, None, other
+        assert train(*args, verbose=0).epoch == []
+
+
+def test_two_trainings_of_one_run_are_refused(runs, records):
+    with (
+        alone_in(runs / "unet"),
+        pytest.raises(UserError, match="another process works in"),
+    ):
+        train(settings("unet", epochs=3), SMALL_UNET, records, runs / "unet", verbose=0)
+
+
+@pytest.mark.parametrize("name", ["best.keras", "newest.weights.h5"])
+def test_a_damaged_run_is_one_line(runs, tmp_path, name):
+    """A byte at a time: zip files and HDF5 have many ways to be wrong (a byte of HDF5's
+    numbers, which have no checksum, is none of them)."""
+    run = shutil.copytree(runs / "dc", tmp_path / "dc")
+    whole = (run / name).read_bytes()
+    rng = np.random.default_rng(0)
+    places = len(whole) if name == "best.keras" else 4096
+    refused = 0
+    for _ in range(30):
+        data = bytearray(whole)
+        data[rng.integers(places)] ^= 0xFF
+        (run / name).write_bytes(data)
+        try:
+            load_run(run, last=name == "newest.weights.h5")
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "kind"),
+    [
+        ("unet", {}, keras.optimizers.RMSprop),
+        ("hdc", {"optimizer": "adam", "target_columns": 1}, keras.optimizers.Adam),
+    ],
+)
+def test_the_objective_is_what_the_settings_say(runs, name, chosen, kind):
+    model, _ = load_run(runs / name)
+    config = settings(name, embedding_weight=0.2, **chosen)
+    compile_model(model, config)
+    assert type(model.optimizer) is kind and model.optimizer.clipnorm == 5.0
+    losses = model._compile_loss._user_loss
+    if name == "unet":
+        assert type(losses) is keras.losses.BinaryCrossentropy
+        return
+    assert type(losses["masks"]) is keras.losses.BinaryCrossentropy
+    assert type(losses["embeddings"]) is DeepClusteringLoss
+    assert losses["embeddings"].columns == 1
+    assert model._compile_loss._user_loss_weights == {"embeddings": 0.2, "masks": 0.8}
+
+
+@pytest.mark.parametrize("name", ["unet", "hdc"])
+def test_the_exponent_weighs_the_mask_loss(records, name):
+    for exponent, plain in ((0.0, True), (0.25, False)):
+        config = settings(name, power_exponent=exponent)
+        *_, weights = next(iter(examples(config, Manifest.load(records), records, "valid", None)))
+        weights = np.asarray(weights["masks"] if name == "hdc" else weights)
+        assert (weights == 1.0).all() == plain
+
+
+def test_the_commands_defaults_are_the_papers():
+    """And the same as the library's."""
+    parser = build_parser()
+    for command, model in (("train-clustering", "hdc"), ("train-unet", "uhnet")):
+        words = [command, "--model", model, "--records", "x", "--run", "y"]
+        given = vars(parser.parse_args(words))
+        assert given["dropout"] == ClusteringConfig().dropout == UnetConfig().dropout == 0.5
+        for field in dataclasses.fields(TrainingConfig):
+            if field.name in given and field.name != "model":
+                assert given[field.name] == field.default, field.name
+        assert (given["optimizer"], given["batch_size"]) == ("rmsprop", 32)
 
 
 def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):

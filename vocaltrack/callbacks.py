@@ -5,8 +5,8 @@ import os
 
 import keras
 
-from vocaltrack.errors import UserError
-from vocaltrack.runs import read_log, write_log
+from vocaltrack.errors import UserError, one_line
+from vocaltrack.runs import DAMAGED, read_log, write_log
 
 
 class RunKeeper(keras.callbacks.Callback):
@@ -43,8 +43,9 @@ class RunKeeper(keras.callbacks.Callback):
             model.optimizer.build(model.trainable_variables)
             try:
                 model.load_weights(path)
-            except (OSError, ValueError) as error:
-                raise UserError(f"{path} cannot be loaded ({error}); give another run") from error
+            except DAMAGED as error:
+                why = one_line(error)
+                raise UserError(f"{path} cannot be loaded ({why}); give another run") from error
             epochs_done = int(model.optimizer.iterations) // steps_per_epoch
         self.rows = self.rows[:epochs_done]
         return epochs_done
@@ -59,7 +60,8 @@ class RunKeeper(keras.callbacks.Callback):
                 f"the loss is not a number in epoch {epoch + 1}; "
                 "start a new run with a lower --learning-rate"
             )
-        # The rate that the plateau's callback has noted is the epoch's, not the next one's.
+        # The plateau's callback has noted the epoch's rate before it lowered it; the
+        # cosine's is the one that the epoch ended with.
         rate = float(logs.get("learning_rate", self.model.optimizer.learning_rate))
         row = {"epoch": epoch, **logs, "learning_rate": rate}
         if logs["val_loss"] < min(self.losses(), default=math.inf):

@@ -11,6 +11,8 @@ import csv
 import dataclasses
 import io
 import json
+import os
+import zipfile
 from pathlib import Path
 
 import keras
@@ -18,6 +20,9 @@ import keras
 from vocaltrack.config import FeatureConfig, read_json
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
+
+# What Keras and h5py raise for files that are not whole.
+DAMAGED = (ValueError, OSError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile)
 
 
 def load_run(run, last=False):
@@ -44,9 +49,35 @@ def load_run(run, last=False):
         model = keras.models.load_model(run / "best.keras", compile=False)
         if last:
             model.load_weights(run / "newest.weights.h5")
-    except (ValueError, OSError, TypeError, KeyError) as error:
+    except DAMAGED as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
+
+
+def load_other_run(run, manifest, wanted):
+    """A run that another one starts from.
+
+    Args:
+        run: its folder.
+        manifest: `Manifest` of the records that the other one learns from.
+        wanted: names of the models that it may hold.
+
+    Returns:
+        (run, description, model); see `load_run`.
+
+    Raises:
+        UserError: it holds none of these models, has other features, or heard
+            songs that the records validate on.
+    """
+    model, description = load_run(run)
+    name = description["training"]["model"]
+    if name not in wanted:
+        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
+    manifest.features.check_same(description["features"], "the records", str(run))
+    leaked = set(songs_heard(description)) & set(manifest.songs.get("valid", ()))
+    if leaked:
+        raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
+    return run, description, model
 
 
 def describe_run(config, network, manifest, mean, std, started_from):
@@ -57,20 +88,30 @@ def describe_run(config, network, manifest, mean, std, started_from):
         network: `ClusteringConfig` or `UnetConfig`.
         manifest: `Manifest` of the records.
         mean, std: input normalisation per mel band in dB.
-        started_from: dict of the other runs that it takes weights from.
+        started_from: dict from "initial" and "clustering" to the other run that it
+            takes weights from, as (path, description), or None.
 
     Returns:
         JSON-ready dict.
     """
+    others = {name: other for name, other in started_from.items() if other}
+    heard = set(manifest.songs["train"])
     return {
         "training": dataclasses.asdict(config),
         "network": dataclasses.asdict(network),
         "features": manifest.features.to_dict(),
-        "started_from": {name: str(path) for name, path in started_from.items() if path},
+        "started_from": {name: os.path.normpath(path) for name, (path, _) in others.items()},
         "mean": list(mean),
         "std": list(std),
         "songs": manifest.songs,
+        "heard": sorted(heard.union(*(songs_heard(other) for _, other in others.values()))),
     }
+
+
+def songs_heard(description):
+    """The keys of all songs that a run's weights were ever trained on: its own, and
+    those of the runs that it started from."""
+    return description.get("heard", description["songs"]["train"])
 
 
 def claim_run(run, description):

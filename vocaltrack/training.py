@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
 from vocaltrack.errors import UserError
+from vocaltrack.locks import alone_in
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_clustering, build_unet, copy_weights
 from vocaltrack.pipeline import batches, clustering_examples, corrupt_shards, mask_examples
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claim_run, describe_run, load_run
+from vocaltrack.runs import claim_run, describe_run, load_other_run
 
 WARMUP_STEPS = 200
 GRADIENT_NORM = 5.0
@@ -83,61 +84,72 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         the `keras.callbacks.History` of this call.
 
     Raises:
-        UserError: the records or the runs do not fit together, or the run's
-            folder holds a run with other settings.
+        UserError: the records or the runs do not fit together, the run's folder
+            holds a run with other settings, or another process trains it.
     """
     run = Path(run)
     manifest = Manifest.load(records)
-    mean, std, build = _builder(config, network, manifest, clustering_run, initial_run)
+    others = _others(config.model, manifest, initial_run, clustering_run)
+    mean, std, build = _builder(config, network, manifest, others)
     saved = model = build()
     if config.precision != "float32":
         with _dtype_policy(config.precision):
             model = build()
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
-    started_from = {"initial": initial_run, "clustering": clustering_run}
+    started_from = {name: other and other[:2] for name, other in others.items()}
     is_new = not run.exists()
     claim_run(run, describe_run(config, network, manifest, mean, std, started_from))
-    keeper = RunKeeper(run, saved)
-    done = keeper.restore(model, config.steps_per_epoch)
-    if done:
-        print(f"{run}: {done} epochs are done, going on to {config.epochs}")
-    has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
-    try:
-        return model.fit(
-            examples(config, manifest, records, "train", config.seed + done),
-            validation_data=valid,
-            initial_epoch=done,
-            epochs=done if has_stopped else config.epochs,
-            steps_per_epoch=config.steps_per_epoch,
-            callbacks=_callbacks(
-                config, keeper, MaskPreviews(run / "tensorboard", manifest, records)
-            ),
-            shuffle=False,
-            verbose=verbose,
-        )
-    except tf.errors.DataLossError as error:
-        if is_new and not keeper.rows:
-            shutil.rmtree(run)
-        damaged = ", ".join(corrupt_shards(manifest, records)) or records
-        raise UserError(
-            f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
-        ) from error
+    with alone_in(run):
+        keeper = RunKeeper(run, saved)
+        done = keeper.restore(model, config.steps_per_epoch)
+        if done:
+            print(f"{run}: {done} epochs are done, going on to {config.epochs}")
+        has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
+        previews = MaskPreviews(run / "tensorboard", manifest, records)
+        try:
+            return model.fit(
+                examples(config, manifest, records, "train", config.seed + done),
+                validation_data=valid,
+                initial_epoch=done,
+                epochs=done if has_stopped else config.epochs,
+                steps_per_epoch=config.steps_per_epoch,
+                callbacks=_callbacks(config, keeper, previews),
+                shuffle=False,
+                verbose=verbose,
+            )
+        except tf.errors.DataLossError as error:
+            if is_new and not keeper.rows:
+                shutil.rmtree(run)
+            damaged = ", ".join(corrupt_shards(manifest, records)) or records
+            raise UserError(
+                f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
+            ) from error
 
 
-def _builder(config, network, manifest, clustering_run, initial_run):
-    """(mean, std, build): the input normalisation, and a function that
-    returns the network with the weights that it starts from."""
-    mean, std, source, clustering = manifest.mean, manifest.std, None, None
+def _others(model, manifest, initial_run, clustering_run):
+    """{"initial", "clustering"}: the runs that a run starts from as (path,
+    description, network), None for the one that it does without."""
+    initial = clustering = None
     if initial_run is not None:
-        source, description = _load_other(initial_run, manifest, _sources(config.model))
-        mean, std = description["mean"], description["std"]
-    if clustering_run is not None and config.model != "uhnet":
-        raise UserError(f"a {config.model} takes no --clustering; leave it out")
-    if config.model == "uhnet":
+        initial = load_other_run(initial_run, manifest, _sources(model))
+    if clustering_run is not None and model != "uhnet":
+        raise UserError(f"a {model} takes no --clustering; leave it out")
+    if model == "uhnet":
         if clustering_run is None:
             raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
-        clustering, _ = _load_other(clustering_run, manifest, ("hdc",))
+        clustering = load_other_run(clustering_run, manifest, ("hdc",))
+    return {"initial": initial, "clustering": clustering}
+
+
+def _builder(config, network, manifest, others):
+    """(mean, std, build): the input normalisation, and a function that
+    returns the network with the weights that it starts from."""
+    initial_run, description, source = others["initial"] or (None, None, None)
+    mean, std = manifest.mean, manifest.std
+    if source is not None:
+        mean, std = description["mean"], description["std"]
+    clustering = others["clustering"] and others["clustering"][2]
 
     def build():
         keras.utils.set_random_seed(config.seed)
@@ -168,18 +180,6 @@ def _dtype_policy(name):
 def _sources(model):
     """The models that a model can start from."""
     return {"hdc": ("dc", "hdc"), "uhnet": ("unet", "uhnet")}.get(model, (model,))
-
-
-def _load_other(run, manifest, wanted):
-    model, description = load_run(run)
-    name = description["training"]["model"]
-    if name not in wanted:
-        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
-    manifest.features.check_same(description["features"], "the records", str(run))
-    leaked = set(description["songs"]["train"]) & set(manifest.songs.get("valid", ()))
-    if leaked:
-        raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
-    return model, description
 
 
 def compile_model(model, config):

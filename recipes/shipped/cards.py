@@ -55,12 +55,7 @@ validation split were never heard in training."""
 
 
 def main():
-    report, stems = (
-        json.loads((REPOSITORY / "recipes/shipped" / name).read_text())
-        for name in ("mir1k.json", "stems.json")
-    )
-    report["songs"].update(stems["songs"])
-    report["instrumentals"].update(stems["instrumentals"])
+    report = shipped_report()
     for model in ABOUT:
         run = REPOSITORY / "runs" / model
         folder = REPOSITORY / "saved_models" / model
@@ -73,6 +68,17 @@ def main():
         else:
             stage = section((folder / "README.md").read_text(encoding="utf-8"), "Training")
         (folder / "README.md").write_text(card(model, stage, report), encoding="utf-8")
+
+
+def shipped_report():
+    """Both reports of the shipped models in one."""
+    report, stems = (
+        json.loads((REPOSITORY / "recipes/shipped" / name).read_text())
+        for name in ("mir1k.json", "stems.json")
+    )
+    report["songs"].update(stems["songs"])
+    report["instrumentals"].update(stems["instrumentals"])
+    return report
 
 
 def section(text, title):

@@ -13,6 +13,12 @@ python -c "import matplotlib, vocaltrack" 2> /dev/null || {
     echo "Activate the environment first; it needs pip install -e '.[recipes]'" >&2
     exit 2
 }
+for model in dc hdc unet uhnet; do
+    if [ -e "runs/$model" ] && [ ! -L "runs/$model" ]; then
+        echo "runs/$model is a run of yours, which would be taken for a shipped one; move it" >&2
+        exit 2
+    fi
+done
 common="--optimizer adam --decay cosine --dropout 0.1 --steps-per-epoch 150 --records records"
 
 stage() {  # name commit: go to the package as it was then

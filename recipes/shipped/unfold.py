@@ -12,6 +12,8 @@ normalisation, and stays as it is.
 """
 
 import argparse
+import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -114,8 +116,10 @@ def main():
         model = build_unet(network, mean, std)
         stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
         unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
-    config = TrainingConfig(name)
-    claim_run(options.run, describe_run(config, network, manifest, mean, std, {}))
+    splits = json.loads(Path(__file__).with_name("splits.json").read_text(encoding="utf-8"))
+    songs = {split: [f"MIR-1K/{song}" for song in splits[split]] for split in ("train", "valid")}
+    shipped = dataclasses.replace(manifest, songs=songs)
+    claim_run(options.run, describe_run(TrainingConfig(name), network, shipped, mean, std, {}))
     model.save(options.run / "best.keras")
     print(f"{options.run}: {name} of {options.saved_model}")
 
