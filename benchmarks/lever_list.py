@@ -96,7 +96,7 @@ LEVERS = {
     "the same, and 5x5 kernels up (before 0.3)": Lever(
         network=lambda x: unet(x, down=unchanged, up=unchanged, size_up=5)
     ),
-    "dense along frequency at every level": Lever(
+    "dense along frequency at levels 1 to 4, no residual layers": Lever(
         network=lambda x: unet(x, down=frequency_dense, up=frequency_dense)
     ),
     "a channel for the frequency": Lever(network=lambda x: unet(x, before=with_frequency)),

@@ -81,8 +81,6 @@ def train(lever, manifest, records, initial, precision):
     start = time.perf_counter()
     model.fit(dataset.prefetch(2), steps_per_epoch=STEPS, verbose=0)
     speed = STEPS * config.batch_size / (time.perf_counter() - start)
-    if lever.averaged:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
     saved.set_weights(model.get_weights())
     return saved, speed
 

@@ -1,7 +1,9 @@
 """Fixtures that several test files share."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import soundfile
 
@@ -19,3 +21,31 @@ def example():
 def float32(monkeypatch):
     """The command sets bfloat16 for its whole process, which here is all tests'."""
     monkeypatch.setattr("vocaltrack.commands.compute_in_bfloat16", lambda: None)
+
+
+@pytest.fixture
+def song(tmp_path):
+    path = tmp_path / "song.wav"
+    noise = np.random.default_rng(0).normal(0, 0.1, (44100, 2))
+    soundfile.write(path, noise, 44100, subtype="PCM_24")
+    return path
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """A separator in the model's place whose vocals are half of the mixture."""
+    from vocaltrack import separator
+
+    class Fake:
+        model, method = SimpleNamespace(name="fake"), "head"
+        factor = 0.5
+
+        def __init__(self, *options):
+            self.options = options
+
+        def stream(self, blocks, sample_rate, channels, progress):
+            for block in blocks():
+                yield block, block * self.factor, None
+
+    monkeypatch.setattr(separator, "Separator", Fake)
+    return Fake

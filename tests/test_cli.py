@@ -5,7 +5,6 @@ import platform
 import resource
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,14 +22,6 @@ def run(capsys, *words):
     code = main([str(word) for word in words])
     error = capsys.readouterr().err
     return code, error
-
-
-@pytest.fixture
-def song(tmp_path):
-    path = tmp_path / "song.wav"
-    noise = np.random.default_rng(0).normal(0, 0.1, (44100, 2))
-    soundfile.write(path, noise, 44100, subtype="PCM_24")
-    return path
 
 
 def bad_inputs(folder):
@@ -123,26 +114,6 @@ def test_separate_keeps_format_rate_channels_and_length(capsys, tmp_path, song):
     total = soundfile.read(vocals)[0] + soundfile.read(rest)[0]
     np.testing.assert_allclose(total, soundfile.read(song)[0], atol=2.0 / 2**23)
     assert {p.name for p in tmp_path.iterdir()} == {"song.wav", "vocals.wav", "rest.flac"}
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    """A separator in the model's place whose vocals are half of the mixture."""
-    from vocaltrack import separator
-
-    class Fake:
-        model, method = SimpleNamespace(name="fake"), "head"
-        factor = 0.5
-
-        def __init__(self, *options):
-            self.options = options
-
-        def stream(self, blocks, sample_rate, channels, progress):
-            for block in blocks():
-                yield block, block * self.factor, None
-
-    monkeypatch.setattr(separator, "Separator", Fake)
-    return Fake
 
 
 @pytest.mark.parametrize("broken", ["text", "cut"])

@@ -11,7 +11,8 @@ import soundfile
 from tests.paths import EXAMPLE
 from vocaltrack.cli import main
 from vocaltrack.datasets import read_stems
-from vocaltrack.evaluation import METRICS, evaluate, table
+from vocaltrack.evaluation import METRICS, evaluate, oracle_mask, table
+from vocaltrack.metrics import mask_psnr
 from vocaltrack.separator import Separator
 
 
@@ -53,6 +54,29 @@ def test_the_ceiling_and_the_floor(report, songs):
     assert scores["oracle"]["PSNR"] == pytest.approx(120.0)
     assert scores["oracle"]["IoU"] == scores["oracle"]["accuracy"] == 1.0
     assert scores["mixture"]["accuracy"] == scores["mixture"]["IoU"] < 0.5
+
+
+def test_improvement_and_mask_metrics_are_the_models(report, songs):
+    scores = report["songs"][f"{songs.name}/both"]
+    gained = scores["unet"]["SI-SDR"] - scores["mixture"]["SI-SDR"]
+    assert scores["unet"]["SI-SDRi"] == pytest.approx(gained) and gained > 3
+    (song,) = (song for song in read_stems(songs) if song.name == "both")
+    stems = song.load(16000)
+    separator = Separator("unet")
+    mask = separator.separate(stems["vocals"] + stems["accompaniment"], 16000).mask
+    target = oracle_mask(**stems, features=separator.features)
+    assert scores["unet"]["PSNR"] == pytest.approx(mask_psnr(target, mask), abs=1e-3)
+
+
+def test_a_name_with_clusters_is_scored_by_its_clusters(songs, tmp_path):
+    paths = []
+    for name in ("hdc", "hdc:clusters"):
+        paths.append(tmp_path / f"{len(paths)}.json")
+        words = ["evaluate", "--stems", songs, "--model", name, "--json", paths[-1]]
+        assert main(list(map(str, words))) == 0
+    heads, clusters = (json.loads(path.read_text())["songs"] for path in paths)
+    key = f"{songs.name}/both"
+    assert abs(heads[key]["hdc"]["SI-SDR"] - clusters[key]["hdc:clusters"]["SI-SDR"]) > 0.1
 
 
 def test_instrumentals_tell_the_output_level(report, songs):

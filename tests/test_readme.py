@@ -1,14 +1,16 @@
 """The README's tables of scores are those that commands wrote, and what it names is there."""
 
+import csv
 import json
 import re
 import shlex
 
+import numpy as np
 import pytest
 
 from tests.paths import REPOSITORY
 from vocaltrack.cli import build_parser
-from vocaltrack.evaluation import table
+from vocaltrack.evaluation import METRICS, table
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -17,6 +19,34 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 def test_the_score_tables_are_the_evaluations(name):
     report = json.loads((REPOSITORY / "recipes" / "shipped" / f"{name}.json").read_text())
     assert table(report).strip() in README
+
+
+@pytest.mark.parametrize("name", ["mir1k", "stems"])
+def test_the_summaries_are_those_of_the_songs(name):
+    report = json.loads((REPOSITORY / "recipes" / "shipped" / f"{name}.json").read_text())
+    for system, summary in report["summary"].items():
+        for metric in METRICS:
+            silent = -np.inf if metric.startswith("SI-") else np.nan
+            values = [song[system][metric] for song in report["songs"].values()]
+            values = np.array([silent if value is None else value for value in values])
+            known = values[np.isfinite(values)]
+            ranked = values[~np.isnan(values)]
+            assert summary[metric]["median"] == pytest.approx(np.median(ranked))
+            assert summary[metric]["mean"] == pytest.approx(np.mean(known))
+        if "instrumental_db" in summary:
+            leaks = [leak[system] for leak in report["instrumentals"].values()]
+            leaks = np.array([-np.inf if leak is None else leak for leak in leaks])
+            assert summary["instrumental_db"]["worst"] == leaks.max()
+            median = summary["instrumental_db"]["median"]
+            assert (-np.inf if median is None else median) == np.median(leaks)
+
+
+def test_no_scored_song_was_heard_and_no_singer_is_in_two_splits():
+    splits = json.loads((REPOSITORY / "recipes" / "shipped" / "splits.json").read_text())
+    report = json.loads((REPOSITORY / "recipes" / "shipped" / "mir1k.json").read_text())
+    assert set(report["songs"]) == {f"MIR-1K/{song}" for song in splits["valid"]}
+    train, valid = ({s.rsplit("_", 1)[0] for s in splits[name]} for name in ("train", "valid"))
+    assert train and valid and not train & valid
 
 
 def test_the_levers_are_those_of_the_benchmark(monkeypatch):
@@ -81,10 +111,19 @@ def test_every_module_has_its_place_in_the_map():
 
 
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
-def test_each_model_has_a_card_with_its_curve(model):
+def test_each_model_has_a_card_with_its_curve(model, monkeypatch):
     folder = REPOSITORY / "saved_models" / model
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert (folder / "curve.png").stat().st_size > 1000
+    with open(folder / "training.csv", newline="") as file:
+        losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    best = f"best validation loss {min(losses):.4f} in epoch {losses.index(min(losses)) + 1}"
+    assert best in card
+    # The scores are the reports'; cards.py wrote it and nobody since.
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import cards
+
+    assert cards.card(model, cards.section(card, "Training"), cards.shipped_report()) == card
     for part in (
         "## Trained on",
         "## Training",

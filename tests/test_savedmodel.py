@@ -13,6 +13,7 @@ from tests.paths import SAVED_MODELS
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, split_method, write_checksums
 from vocaltrack.errors import UserError
+from vocaltrack.features import mel_centres
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.savedmodel import export, load, separate_waveform
 
@@ -65,8 +66,33 @@ def test_contract_travels_inside(exported):
 
 
 def test_no_cudnn_operation_in_the_file(exported):
-    for _, folder in exported.values():
+    """Nor in one that is exported on a machine with a GPU, where Keras would take them."""
+    for name, (model, folder) in exported.items():
+        layers = list(model._flatten_layers())
+        recurrent = [layer for layer in layers if isinstance(layer, tf.keras.layers.GRU)]
+        assert bool(recurrent) == (name != "unet")
+        assert not any(layer.use_cudnn for layer in recurrent)
         assert b"CudnnRNN" not in (folder / "saved_model.pb").read_bytes()
+    for folder in SAVED_MODELS.iterdir():
+        assert b"CudnnRNN" not in (folder / "saved_model.pb").read_bytes()
+
+
+def test_the_vocals_are_the_masks_share_of_the_waveform():
+    waveform = np.random.default_rng(5).normal(0, 0.1, (2, 30000)).astype(np.float32)
+    vocals, rest = separate_waveform(
+        tf.constant(waveform), lambda chunks: tf.fill(tf.shape(chunks), 0.25), FEATURES
+    )
+    np.testing.assert_allclose(vocals, 0.25 * waveform, atol=1e-6)
+    np.testing.assert_allclose(rest, 0.75 * waveform, atol=1e-6)
+    # Below 1 kHz everything, above nothing: as a tone of either tells.
+    low = (mel_centres(FEATURES) < 1000).astype(np.float32)
+    tones = np.sin(2 * np.pi * np.float32([[300], [3000]]) * np.arange(16000) / 16000)
+    vocals, _ = separate_waveform(
+        tf.constant(tones, tf.float32), lambda chunks: low * tf.ones_like(chunks), FEATURES
+    )
+    inside = np.asarray(vocals)[:, 1024:-1024]
+    np.testing.assert_allclose(inside[0], tones[0, 1024:-1024], atol=1e-3)
+    np.testing.assert_allclose(inside[1], 0, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["hdc", "unet", "uhnet"])

@@ -1,0 +1,154 @@
+"""What the commands hand on: every option arrives where it is used."""
+
+import dataclasses
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+
+from vocaltrack.audio import open_audio
+from vocaltrack.cli import main
+from vocaltrack.ffmpeg import Description
+from vocaltrack.quiet import compute_in_bfloat16
+from vocaltrack.records import Manifest
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Stands in for a function and keeps what it is called with."""
+
+    def replace(name, result=None):
+        calls = []
+        monkeypatch.setattr(name, lambda *args: calls.append(args) or result)
+        return calls
+
+    return replace
+
+
+def run(*words):
+    assert main([str(word) for word in words]) == 0
+
+
+@pytest.fixture
+def stems(tmp_path):
+    """A song of each split."""
+    for split in ("train", "valid"):
+        folder = tmp_path / "stems" / split / split
+        folder.mkdir(parents=True)
+        for name in ("vocals", "accompaniment"):
+            soundfile.write(folder / f"{name}.wav", np.full(16000, 0.1), 16000)
+    return tmp_path / "stems"
+
+
+def test_prepare(called, stems, capsys):
+    counts = {"train": {"true": 7, "instrumental": 1}, "valid": {"true": 4}}
+    shards = {"train": [{"bytes": 2_000_000}, {"bytes": 500_000_000}]}
+    songs = {"train": ["a"], "valid": ["b", "c"]}
+    manifest = Manifest(None, (), (), shards, songs, counts, 3)
+    calls = called("vocaltrack.prepare.prepare", manifest)
+    words = ["--train-chunks", 8, "--valid-chunks", 4, "--n-fft", 512, "--seed", 3, "--jobs", 5]
+    run("prepare", "--stems", stems, "-o", "records", *words)
+    ((found, folder, chunks, features, seed, jobs),) = calls
+    assert [song.split for song in found] == ["train", "valid"]
+    assert (folder, chunks, features.n_fft) == ("records", {"train": 8, "valid": 4}, 512)
+    assert (seed, jobs) == (3, 5)
+    assert capsys.readouterr().out.splitlines() == [
+        "train: 1 songs, chunks: 7 true, 1 instrumental",
+        "valid: 2 songs, chunks: 4 true",
+        "records: 0.50 GB",
+    ]
+
+
+def test_songs_that_another_dataset_holds_out_are_left_out_aloud(called, tmp_path, capsys):
+    names = {"dsd": ("vocals", "bass", "drums", "other"), "musdb": ()}
+    for split, title in (("Dev", "1 - A - x"), ("Dev", "2 - B - y"), ("Test", "3 - C - z")):
+        for name in names["dsd"]:
+            path = tmp_path / "dsd" / "Sources" / split / title / f"{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    for subset, title in (("train", "D - x"), ("test", "A - x")):
+        path = tmp_path / "musdb" / subset / f"{title}.stem.mp4"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    calls = called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 0))
+    run("prepare", "--dsd100", tmp_path / "dsd", "--musdb", tmp_path / "musdb", "-o", "r")
+    assert "DSD100/1 - A - x" not in {song.key for song in calls[0][0]}
+    assert len(calls[0][0]) == 4
+    assert capsys.readouterr().out.startswith("1 songs left out: another dataset holds")
+
+
+def test_training(called):
+    calls = called("vocaltrack.training.train")
+    common = ["--records", "r", "--preset", "compact", "--dropout", 0.2, "--optimizer", "adam"]
+    common += ["--learning-rate", 0.01, "--decay", "cosine", "--batch-size", 3, "--epochs", 4]
+    common += ["--steps-per-epoch", 5, "--patience", 6, "--precision", "mixed_bfloat16"]
+    common += ["--power-exponent", 0.5, "--seed", 7, "--initial", "i"]
+    extra = ["--embedding-weight", 0.3, "--target-columns", 1]
+    run("train-clustering", "--model", "hdc", "--run", "h", *common, *extra)
+    run("train-unet", "--model", "uhnet", "--run", "u", *common, "--clustering", "c")
+    (hdc, network, *places), (uhnet, unet, *other_places) = calls
+    for config in (hdc, uhnet):
+        assert (config.optimizer, config.learning_rate, config.decay) == ("adam", 0.01, "cosine")
+        assert (config.batch_size, config.epochs, config.steps_per_epoch) == (3, 4, 5)
+        assert (config.patience, config.precision, config.seed) == (6, "mixed_bfloat16", 7)
+        assert config.power_exponent == 0.5
+    assert (hdc.model, hdc.embedding_weight, hdc.target_columns) == ("hdc", 0.3, 1)
+    assert (uhnet.model, uhnet.embedding_weight, uhnet.target_columns) == ("uhnet", 0.5, 2)
+    assert (network.units, network.dropout, unet.style, unet.dropout) == (128, 0.2, "strided", 0.2)
+    assert places == ["r", "h", None, "i"] and other_places == ["r", "u", "c", "i"]
+
+
+def test_evaluate(called, stems, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: made.append(args))
+    report = {"summary": {}}
+    calls = called("vocaltrack.evaluation.evaluate", report)
+    words = ["--split", "valid", "--model", "hdc", "--model", "hdc:clusters"]
+    run("evaluate", "--stems", stems, *words, "--json", tmp_path / "report.json")
+    ((songs, separators),) = calls
+    assert [song.name for song in songs] == ["valid"]
+    assert list(separators) == ["hdc", "hdc:clusters"]
+    assert made == [("hdc", None), ("hdc", "clusters")]
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+
+
+def test_separate(fake, song, tmp_path, monkeypatch, called, capsys):
+    made = []
+    monkeypatch.setattr(fake, "__init__", lambda self, *args: made.append(args))
+    loaded = called("vocaltrack.commands.load_tensorflow")
+    words = ["--model", "hdc", "--method", "clusters", "--phase", "griffinlim", "--swap"]
+    run("separate", *words, "--overlap", 0.5, "--jobs", 2, "-v", song, tmp_path / "v.wav")
+    assert made == [("hdc", "clusters", "griffinlim", True, 0.5)]
+    assert loaded == [(2, True)]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("TensorFlow loaded in ") and lines[1].startswith("hdc loaded in ")
+    assert "44100 Hz, 2 channels" in lines[-1] and "times real time" in lines[-1]
+
+
+def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, capsys):
+    def opened(*args):
+        return dataclasses.replace(open_audio(*args), subtype=None)
+
+    monkeypatch.setattr("vocaltrack.audio.open_audio", opened)
+    monkeypatch.setattr("vocaltrack.ffmpeg.describe", lambda path: Description(2, 60.0, None))
+    run("separate", song, tmp_path / "v.wav")
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert lines == [
+        f"{song}: holds 2 audio tracks, of which the first was separated",
+        f"{song}: is 60.00 s long by its header; its sound ends before",
+    ]
+
+
+@pytest.mark.parametrize("flags", ["fpu amx_bf16 amx_tile", "fpu avx512_bf16"])
+def test_bfloat16_is_for_processors_with_amx(monkeypatch, flags):
+    import tensorflow as tf
+
+    asked = []
+    optimizer = SimpleNamespace(set_experimental_options=asked.append)
+    monkeypatch.setattr(tf.config, "optimizer", optimizer)
+    monkeypatch.setattr(Path, "read_text", lambda path, errors: f"flags : {flags}\n")
+    compute_in_bfloat16()
+    assert asked == ([{"auto_mixed_precision_onednn_bfloat16": True}] if "amx" in flags else [])
