@@ -58,6 +58,13 @@ def test_the_levers_are_those_of_the_benchmark(monkeypatch):
     assert "\n".join(levers.row(name, rows) for name in rows) in README
 
 
+@pytest.mark.parametrize("name", ["choices", "soft_voices"])
+def test_the_tables_of_the_benchmarks_are_their_outputs(name):
+    printed = (REPOSITORY / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
+    tables = re.findall(r"(?:^\|.*\n)+", printed, re.MULTILINE)
+    assert tables and all(table in README for table in tables)
+
+
 def test_the_set_up_without_make_is_what_make_does():
     makefile = (REPOSITORY / "Makefile").read_text()
     assert ".venv/bin/python -m pytest" in makefile and ".venv/bin/python -m pytest" in README

@@ -1,5 +1,9 @@
 """From a SavedModel back to a network that can be trained on."""
 
+import dataclasses
+import json
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -8,8 +12,11 @@ from keras import layers
 
 from tests.paths import REPOSITORY
 from vocaltrack.config import FeatureConfig, UnetConfig
+from vocaltrack.errors import UserError
 from vocaltrack.models import build_unet
+from vocaltrack.runs import describe_run, load_run
 from vocaltrack.savedmodel import export
+from vocaltrack.training import TrainingConfig
 
 MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
 CONFIG = UnetConfig(filters=2, style="strided")
@@ -21,6 +28,34 @@ def recipe(monkeypatch):
     import unfold
 
     return unfold
+
+
+def test_the_mean_of_two_runs(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import average
+
+    manifest = SimpleNamespace(features=FeatureConfig(), songs={"train": ["a/b"]})
+    weights = []
+    for seed, name in enumerate(("earlier", "later")):
+        keras.utils.set_random_seed(seed)
+        model = build_unet(CONFIG, MEAN, STD)
+        description = describe_run(TrainingConfig("unet"), CONFIG, manifest, MEAN, STD, {})
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(description))
+        (tmp_path / name / "log.csv").write_text("epoch\n")
+        model.save(tmp_path / name / "best.keras")
+        model.set_weights([w + 1 for w in model.get_weights()])  # the last, not the best
+        model.save_weights(tmp_path / name / "newest.weights.h5")
+        weights.append(model.get_weights())
+    words = [str(tmp_path / name) for name in ("earlier", "later")]
+    monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "mean")])
+    average.main()
+    mean, description = load_run(tmp_path / "mean")
+    for found, one, other in zip(mean.get_weights(), *weights, strict=True):
+        np.testing.assert_allclose(found, (one + other) / 2, atol=1e-6)
+    assert description["averaged_with"] == words[0]
+    with pytest.raises(UserError, match="different sizes"):
+        average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
 
 
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])

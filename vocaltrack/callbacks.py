@@ -6,7 +6,7 @@ import os
 import keras
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.runs import DAMAGED, read_log, write_log
+from vocaltrack.runs import DAMAGED, read_log, whole_weights, write_log
 
 
 class RunKeeper(keras.callbacks.Callback):
@@ -42,7 +42,8 @@ class RunKeeper(keras.callbacks.Callback):
         if path.exists():
             model.optimizer.build(model.trainable_variables)
             try:
-                model.load_weights(path)
+                with whole_weights():
+                    model.load_weights(path)
             except DAMAGED as error:
                 why = one_line(error)
                 raise UserError(f"{path} cannot be loaded ({why}); give another run") from error

@@ -1,6 +1,7 @@
 """The formats of the files: the endings of those read, and of those written also the
 sample formats and what each can hold."""
 
+import functools
 import io
 from pathlib import Path
 
@@ -40,9 +41,13 @@ LIMITED = ("WAV", "AIFF")  # formats whose headers have 32 bits for the size
 
 def is_audio(path):
     """Whether a file's ending is one of those that folders are searched for."""
-    ending = Path(path).suffix[1:].lower()
+    return Path(path).suffix[1:].lower() in _audio_endings()
+
+
+@functools.cache
+def _audio_endings():
     known = {name.lower() for name in soundfile.available_formats()} | set(OTHER_ENDINGS)
-    return ending in known - {"raw"}  # which needs to be told its format; cameras write it too
+    return known - {"raw"}  # which needs to be told its format; cameras write it too
 
 
 def float_subtype(path):

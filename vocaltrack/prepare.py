@@ -172,13 +172,13 @@ def _plan(songs, chunks, features, seed):
 
 
 def _fingerprint(path):
-    """Size and checksum of some of a file's bytes, which tell one recording from
-    another without reading all of a dataset."""
+    """A checksum of a file's size and of some of its bytes, which tell one recording
+    from another without reading all of a dataset."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:
         for part in range(FINGERPRINTS):
-            file.seek(part * max(0, size - FINGERPRINT_BYTES) // max(1, FINGERPRINTS - 1))
+            file.seek(part * max(0, size - FINGERPRINT_BYTES) // (FINGERPRINTS - 1))
             digest.update(file.read(FINGERPRINT_BYTES))
     return digest.hexdigest()
 

@@ -7,11 +7,13 @@ newest.weights.h5    the newest state, for going on after a kill
 tensorboard/         losses, learning rate, pictures and audio
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
 import json
 import os
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -22,7 +24,24 @@ from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 
 # What Keras and h5py raise for files that are not whole.
-DAMAGED = (ValueError, OSError, TypeError, KeyError, RuntimeError, zipfile.BadZipFile)
+DAMAGED = (
+    ValueError,
+    OSError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    UserWarning,
+)
+
+
+@contextlib.contextmanager
+def whole_weights():
+    """Take Keras' warning that it did not find some weights, and goes on with random
+    ones, for the error that it is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        yield
 
 
 def load_run(run, last=False):
@@ -46,9 +65,10 @@ def load_run(run, last=False):
     description = read_json(run / "run.json", "the run")
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
-        model = keras.models.load_model(run / "best.keras", compile=False)
-        if last:
-            model.load_weights(run / "newest.weights.h5")
+        with whole_weights():
+            model = keras.models.load_model(run / "best.keras", compile=False)
+            if last:
+                model.load_weights(run / "newest.weights.h5")
     except DAMAGED as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description

@@ -40,7 +40,7 @@ WEAK = {
     "voices are separated less well than those of MIR-1K.",
     "uhnet": "As the unet: parts of instrumental music that resemble a voice remain audible, and "
     "western voices are separated less well than those of MIR-1K. It started from the unet's "
-    "weights, so it had more training than that.",
+    "weights and trained on for two stages, so it had more training than that.",
 }
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
@@ -136,16 +136,19 @@ def training(model, description, log):
     settings = description["training"]
     best = min(log, key=lambda row: float(row["val_loss"]))
     steps = len(log) * settings["steps_per_epoch"]
+    averaged = (
+        ", averaged with those that it started from" if "averaged_with" in description else ""
+    )
     return (
         f"`{command(model)}`, on two CPU cores; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about eleven hours.\n\n"
+        "models took about thirteen hours.\n\n"
         f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best validation "
         f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "
         f"{settings['learning_rate']} with {settings['decay']} decay. The weights are those of "
-        f"the {'best' if model == 'dc' else 'last'} epoch.\n\n"
+        f"the {'best' if model == 'dc' else 'last'} epoch{averaged}.\n\n"
         "![loss by epoch](curve.png) ([training.csv](training.csv))"
     )
 

@@ -1,0 +1,56 @@
+"""A run whose weights are the mean of two runs' last ones.
+
+    python recipes/shipped/average.py runs/earlier runs/later --run runs/mean
+
+The later run must have started from the earlier one, so that both lie in one valley
+of the loss; their mean is then often better than either (Wortsman et al. 2022). The
+new run describes itself as the later one does.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.runs import load_run
+
+
+def average(earlier, later):
+    """Give a network the mean of its weights and another's.
+
+    Args:
+        earlier: `keras.Model`.
+        later: `keras.Model` of the same size; changed in place.
+
+    Raises:
+        UserError: they are of different sizes.
+    """
+    pairs = list(zip(earlier.get_weights(), later.get_weights()))
+    shapes = [[w.shape for w in model.get_weights()] for model in (earlier, later)]
+    if shapes[0] != shapes[1]:
+        raise UserError("the two runs hold networks of different sizes")
+    later.set_weights([(one + other) / 2 for one, other in pairs])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("earlier")
+    parser.add_argument("later", type=Path)
+    parser.add_argument("--run", required=True, type=Path)
+    options = parser.parse_args()
+    earlier, _ = load_run(options.earlier, last=True)
+    model, _ = load_run(options.later, last=True)
+    average(earlier, model)
+    options.run.mkdir(parents=True, exist_ok=True)
+    description = json.loads((options.later / "run.json").read_text(encoding="utf-8"))
+    description["averaged_with"] = options.earlier
+    (options.run / "run.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
+    shutil.copy(options.later / "log.csv", options.run)
+    model.save(options.run / "best.keras")
+    print(f"{options.run}: {model.name} of {options.earlier} and {options.later}")
+
+
+if __name__ == "__main__":
+    with exits_on_user_error():
+        main()
