@@ -102,15 +102,15 @@ def test_unet_outputs(style, hybrid):
     assert 0.0 <= mask.min() < mask.max() <= 1.0
 
 
-@pytest.mark.parametrize("name", ("hdc", "unet"))
 def test_the_mask_head_hears_the_projection_before_its_tanh():
-    """The original code's (reference 1): not the embeddings."""
+    """As in the original code: not the embeddings."""
     hdc = built("hdc")
     dropout = hdc.get_layer("mask_head").input._keras_history.operation
     assert isinstance(dropout, layers.Dropout)
     assert dropout.input is hdc.get_layer("projection").output
 
 
+@pytest.mark.parametrize("name", ("hdc", "unet"))
 def test_vocals_mask_is_the_first_channel(name):
     model = built(name)
     expected = outputs(model)["masks" if name == "hdc" else "mask"][..., 0]

@@ -305,7 +305,6 @@ def test_the_package_loads_tensorflow_only_with_the_separator():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("name", "method"), [("dc", None), ("hdc", "clusters")])
 def test_a_separation_does_without_librosa():
     """60 MB that features.py and griffin_lim.py say they save."""
     script = "import sys, vocaltrack.separator; print({'librosa', 'IPython'} & set(sys.modules))"
@@ -313,6 +312,7 @@ def test_a_separation_does_without_librosa():
     assert done.stdout == "set()\n", done.stderr
 
 
+@pytest.mark.parametrize(("name", "method"), [("dc", None), ("hdc", "clusters")])
 def test_the_clusters_swap(example, name, method):
     short = example["mixture"][: 16000 * 6]
     mask = Separator(name, method).separate(short, 16000).mask
