@@ -365,7 +365,7 @@ def test_a_damaged_run_is_one_line(runs, tmp_path, name):
     rng = np.random.default_rng(0)
     places = len(whole) if name == "best.keras" else 4096
     refused = 0
-    for _ in range(30):
+    for _ in range(12):
         data = bytearray(whole)
         data[rng.integers(places)] ^= 0xFF
         (run / name).write_bytes(data)

@@ -131,7 +131,7 @@ def describe_run(config, network, manifest, mean, std, started_from):
 def songs_heard(description):
     """The keys of all songs that a run's weights were ever trained on: its own, and
     those of the runs that it started from."""
-    return description.get("heard", description["songs"]["train"])
+    return sorted({*description.get("heard", ()), *description["songs"]["train"]})
 
 
 def claim_run(run, description):

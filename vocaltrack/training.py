@@ -106,8 +106,8 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         if done:
             print(f"{run}: {done} epochs are done, going on to {config.epochs}")
         has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
-        previews = MaskPreviews(run / "tensorboard", manifest, records)
         try:
+            previews = MaskPreviews(run / "tensorboard", manifest, records)
             return model.fit(
                 examples(config, manifest, records, "train", config.seed + done),
                 validation_data=valid,
