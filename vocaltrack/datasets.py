@@ -25,7 +25,7 @@ def read_mir1k(root):
 
     A `splits.json` beside `Wavfile` ({split: ["<singer>_<song>", ...]})
     decides the splits; songs that it does not name in a split are left out.
-    Without it the singers are dealt out at random (10 % valid, 10 % test).
+    Without it the singers are dealt out by hashes of their names (10 % valid, 10 % test).
 
     Args:
         root: folder that holds `Wavfile`.
@@ -183,7 +183,7 @@ def read_stems(root):
     Either file may be absent: a folder with vocals alone is solo singing, one
     with accompaniment alone is instrumental music. Each song's folder counts
     as one singer. Without folders named train, valid or test the songs are
-    dealt out at random (10 % valid, 10 % test).
+    dealt out by hashes of their names (10 % valid, 10 % test).
 
     Raises:
         UserError: there are no songs, a stem is there twice, or songs lie
