@@ -143,7 +143,7 @@ def training(model, description, log):
         f"`{command(model)}`, on two CPU cores; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about thirteen hours.\n\n"
+        "models took about fourteen hours.\n\n"
         f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best validation "
         f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "

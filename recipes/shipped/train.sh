@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make the shipped models from the data: about thirteen hours on two CPU cores, a third
+# Make the shipped models from the data: about fourteen hours on two CPU cores, a third
 # of them with AMX.
 #
 #     recipes/shipped/train.sh DATA
@@ -70,8 +70,6 @@ ln -sfn first/runs/dc runs/dc
         --initial ../second/runs/unet
     vocaltrack export --last runs/unet runs/saved/unet
 )
-rm -f runs/hdc
-ln -s fourth/runs/hdc runs/hdc
 
 # Fifth stage, of the package as it was then: more music without vocals; the U-net with
 # residual layers.
@@ -95,15 +93,19 @@ ln -s fourth/runs/hdc runs/hdc
         --run runs/uhnet --initial runs/unet --clustering ../fourth/runs/hdc
 )
 
-# Seventh stage, of the package as it was then: the hybrid alone, on new mixtures.
+# Seventh stage, of the package as it was then: the two hybrids, on new mixtures.
 (
     stage seventh d785aef
     prepare --train-chunks 128000 --seed 5
     python train_unet.py --model uhnet --epochs 36 $common --patience 100 --learning-rate 1e-3 \
         --run runs/uhnet --initial ../sixth/runs/uhnet --clustering ../fourth/runs/hdc
+    python train_clustering.py --model hdc --epochs 36 $common --patience 100 \
+        --learning-rate 1e-3 --dropout 0 --embedding-weight 0.25 --run runs/hdc \
+        --initial ../fourth/runs/hdc
 )
 python recipes/shipped/average.py runs/sixth/runs/uhnet runs/seventh/runs/uhnet --run runs/mean
-rm -f runs/unet runs/uhnet
+rm -f runs/hdc runs/unet runs/uhnet
+ln -s seventh/runs/hdc runs/hdc
 ln -s sixth/runs/unet runs/unet
 ln -s mean runs/uhnet
 
