@@ -50,9 +50,10 @@ def test_the_mean_of_two_runs(monkeypatch, tmp_path):
     words = [str(tmp_path / name) for name in ("earlier", "later")]
     monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "mean")])
     average.main()
-    mean, description = load_run(tmp_path / "mean")
-    for found, one, other in zip(mean.get_weights(), *weights, strict=True):
-        np.testing.assert_allclose(found, (one + other) / 2, atol=1e-6)
+    for last in (False, True):
+        mean, description = load_run(tmp_path / "mean", last=last)
+        for found, one, other in zip(mean.get_weights(), *weights, strict=True):
+            np.testing.assert_allclose(found, (one + other) / 2, atol=1e-6)
     assert description["averaged_with"] == words[0]
     with pytest.raises(UserError, match="different sizes"):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
@@ -66,6 +67,22 @@ def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
     words = cards.command(model).split()
     assert words[1].startswith("train_") and words[words.index("--model") + 1] == model
     assert words[words.index("--records") + 1] == "records" and "$" not in "".join(words)
+    options = [word for word in words if word.startswith("--")]
+    assert len(options) == len(set(options))
+
+
+def test_a_card_s_command_has_the_options_that_held(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import cards
+
+    monkeypatch.setattr(cards, "REPOSITORY", tmp_path)
+    (tmp_path / "recipes" / "shipped").mkdir(parents=True)
+    (tmp_path / "recipes" / "shipped" / "train.sh").write_text(
+        'common="--dropout 0.1 --seed 1"\n'
+        "python train_unet.py --model unet $common --dropout 0 \\\n    --run runs/unet\n"
+    )
+    expected = "python train_unet.py --model unet --dropout 0 --seed 1 --run runs/unet"
+    assert cards.command("unet") == expected
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,7 @@ def main():
     (options.run / "run.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     shutil.copy(options.later / "log.csv", options.run)
     model.save(options.run / "best.keras")
+    model.save_weights(options.run / "newest.weights.h5")  # the next mean's
     print(f"{options.run}: {model.name} of {options.earlier} and {options.later}")
 
 

@@ -154,12 +154,15 @@ def training(model, description, log):
 
 
 def command(model):
-    """The last line of train.sh that trains a model, as it is run."""
+    """The last line of train.sh that trains a model, as it is run: of an option that is
+    there twice, the second."""
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
     pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
     common = re.search(r'^common="(.*)"$', text, re.MULTILINE)[1]
-    return " ".join(line[0].replace("$common", common).split())
+    words = " ".join(line[0].replace("$common", common).split())
+    command, *options = words.split(" --")
+    return " --".join([command, *{option.split()[0]: option for option in options}.values()])
 
 
 def scores(model, report):
