@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -30,7 +31,8 @@ def recipe(monkeypatch):
     return unfold
 
 
-def test_the_mean_of_two_runs(monkeypatch, tmp_path):
+@pytest.mark.parametrize("share", [0.5, 0.75])
+def test_the_mean_of_two_runs(monkeypatch, tmp_path, share):
     monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
     import average
 
@@ -48,13 +50,16 @@ def test_the_mean_of_two_runs(monkeypatch, tmp_path):
         model.save_weights(tmp_path / name / "newest.weights.h5")
         weights.append(model.get_weights())
     words = [str(tmp_path / name) for name in ("earlier", "later")]
-    monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "mean")])
+    options = [] if share == 0.5 else ["--share", str(share)]
+    monkeypatch.setattr(
+        "sys.argv", ["average.py", *words, *options, "--run", str(tmp_path / "mean")]
+    )
     average.main()
     for last in (False, True):
         mean, description = load_run(tmp_path / "mean", last=last)
         for found, one, other in zip(mean.get_weights(), *weights, strict=True):
-            np.testing.assert_allclose(found, (one + other) / 2, atol=1e-6)
-    assert description["averaged_with"] == words[0]
+            np.testing.assert_allclose(found, one + share * (other - one), atol=1e-6)
+    assert description["averaged_with"] == words[0] and description["share"] == share
     with pytest.raises(UserError, match="different sizes"):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
 
@@ -66,7 +71,7 @@ def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
 
     words = cards.command(model).split()
     assert words[1].startswith("train_") and words[words.index("--model") + 1] == model
-    assert words[words.index("--records") + 1] == "records" and "$" not in "".join(words)
+    assert Path(words[words.index("--records") + 1]).name == "records" and "$" not in "".join(words)
     options = [word for word in words if word.startswith("--")]
     assert len(options) == len(set(options))
 

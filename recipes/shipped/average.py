@@ -3,8 +3,9 @@
     python recipes/shipped/average.py runs/earlier runs/later --run runs/mean
 
 The later run must have started from the earlier one, so that both lie in one valley
-of the loss; their mean is then often better than either (Wortsman et al. 2022). The
-new run describes itself as the later one does.
+of the loss; their mean is then often better than either (Wortsman et al. 2022). With
+--share 0.75 the later one makes up three quarters of it. The new run describes itself
+as the later one does.
 """
 
 import argparse
@@ -16,12 +17,13 @@ from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.runs import load_run
 
 
-def average(earlier, later):
+def average(earlier, later, share=0.5):
     """Give a network the mean of its weights and another's.
 
     Args:
         earlier: `keras.Model`.
         later: `keras.Model` of the same size; changed in place.
+        share: of the later one's weights, 0 to 1.
 
     Raises:
         UserError: they are of different sizes.
@@ -30,7 +32,7 @@ def average(earlier, later):
     shapes = [[w.shape for w in model.get_weights()] for model in (earlier, later)]
     if shapes[0] != shapes[1]:
         raise UserError("the two runs hold networks of different sizes")
-    later.set_weights([(one + other) / 2 for one, other in pairs])
+    later.set_weights([(1 - share) * one + share * other for one, other in pairs])
 
 
 def main():
@@ -38,13 +40,17 @@ def main():
     parser.add_argument("earlier")
     parser.add_argument("later", type=Path)
     parser.add_argument("--run", required=True, type=Path)
+    parser.add_argument("--share", type=float, default=0.5, help="of the later run's weights")
     options = parser.parse_args()
+    if not 0 < options.share < 1:
+        raise UserError("--share must lie between 0 and 1")
     earlier, _ = load_run(options.earlier, last=True)
     model, _ = load_run(options.later, last=True)
-    average(earlier, model)
+    average(earlier, model, options.share)
     options.run.mkdir(parents=True, exist_ok=True)
     description = json.loads((options.later / "run.json").read_text(encoding="utf-8"))
     description["averaged_with"] = options.earlier
+    description["share"] = options.share
     (options.run / "run.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
     shutil.copy(options.later / "log.csv", options.run)
     model.save(options.run / "best.keras")

@@ -40,7 +40,7 @@ WEAK = {
     "voices are separated less well than those of MIR-1K.",
     "uhnet": "As the unet: parts of instrumental music that resemble a voice remain audible, and "
     "western voices are separated less well than those of MIR-1K. It started from the unet's "
-    "weights and trained on for two stages, so it had more training than that.",
+    "weights and trained on for three stages, so it had more training than that.",
 }
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
@@ -136,14 +136,15 @@ def training(model, description, log):
     settings = description["training"]
     best = min(log, key=lambda row: float(row["val_loss"]))
     steps = len(log) * settings["steps_per_epoch"]
-    averaged = (
-        ", averaged with those that it started from" if "averaged_with" in description else ""
-    )
+    averaged = ""
+    if "averaged_with" in description:
+        share = f"{1 - description['share']:.0%}"
+        averaged = f", averaged with those that it started from ({share} of the mean)"
     return (
         f"`{command(model)}`, on two CPU cores; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about fourteen hours.\n\n"
+        "models took about fifteen hours.\n\n"
         f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best validation "
         f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "
