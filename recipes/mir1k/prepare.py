@@ -12,7 +12,7 @@ from protocol import training_songs
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.prepare import prepare
 
-CHUNKS = {"train": 48000, "valid": 1024}
+CHUNKS = {"train": 96000, "valid": 1024}
 
 
 def main():
