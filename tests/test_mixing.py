@@ -11,19 +11,19 @@ import pytest
 from vocaltrack import mixing
 from vocaltrack.errors import UserError
 from vocaltrack.mixing import (
-    BALANCE_DB,
     CHANCES,
-    KIND_SHARES,
     KINDS,
     LEVEL_DB,
     SECOND_DB,
     Mixer,
+    MixtureConfig,
     Pool,
     sounding_segments,
 )
 from vocaltrack.songs import Clip, Song, Source
 
 RATE = 8000
+MIXTURES = MixtureConfig()
 SAMPLES = 2000
 DRAWS = 600
 
@@ -49,7 +49,7 @@ def sine(hertz, samples=20000):
     return np.sin(2 * np.pi * hertz * np.arange(samples) / RATE).astype(np.float32)
 
 
-def make_mixer(voices, musics, samples=SAMPLES, augment=False):
+def make_mixer(voices, musics, samples=SAMPLES, augment=False, mixtures=MIXTURES):
     """Mixer of {name: audio} of vocals and accompaniments, all sounding throughout."""
     stems = [
         [(song(name), audio, whole(audio)) for name, audio in group.items()]
@@ -58,7 +58,7 @@ def make_mixer(voices, musics, samples=SAMPLES, augment=False):
     true = [stem for stem in stems[0] if stem[0].name in musics]
     backing = {song(name).key: audio for name, audio in musics.items()}
     pools = Pool(true), backing, Pool(stems[0]), Pool(stems[1])
-    return Mixer(*pools, samples, RATE, augment)
+    return Mixer(*pools, samples, RATE, mixtures, augment)
 
 
 VOICES = {name: noise(n, 20000, 0.02 + 0.05 * n) for n, name in enumerate(("a", "b", "solo"))}
@@ -177,16 +177,25 @@ def test_draws_depend_on_the_seed_alone(mixer, excerpts):
 
 def assert_spread(balance):
     """That it fills the range of the voice's level against the music's."""
-    low, high = BALANCE_DB
+    low, high = MIXTURES.balance_db
     assert low - 1e-3 <= min(balance) < low + 1.5
     assert high - 1.5 < max(balance) <= high + 1e-3
 
 
 def test_shares_of_the_kinds(excerpts):
     counts = Counter(excerpt.kind for excerpt in excerpts)
-    assert KIND_SHARES == (0.36, 0.43, 0.21)
-    for kind, share in zip(KINDS, KIND_SHARES):
+    assert MIXTURES.kind_shares == (0.36, 0.43, 0.21)
+    for kind, share in zip(KINDS, MIXTURES.kind_shares):
         assert abs(counts[kind] / DRAWS - share) < 3 * np.sqrt(share * (1 - share) / DRAWS)
+
+
+def test_shares_and_balance_are_those_asked_for():
+    mixtures = MixtureConfig(kind_shares=(0.0, 1.0, 0.0), balance_db=(3.0, 4.0))
+    mixer = make_mixer(VOICES, MUSICS, mixtures=mixtures)
+    for number in range(40):
+        excerpt = mixer.draw((0, number))
+        assert excerpt.kind == "amalgamation"
+        assert 2.99 < decibels(excerpt.vocals) - decibels(excerpt.accompaniment) < 4.01
 
 
 def test_amalgamations_mix_two_songs_within_the_balance(excerpts):
@@ -400,7 +409,8 @@ def test_overdrive_flattens_either_stem_and_leaves_the_balance(monkeypatch):
         assert np.median(crests[1]) < 0.85 * np.median(crests[0])
     chosen = [excerpt for excerpt in driven if excerpt.kind == "amalgamation"]
     balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
-    assert BALANCE_DB[0] - 0.01 <= min(balance) and max(balance) <= BALANCE_DB[1] + 0.01
+    low, high = MIXTURES.balance_db
+    assert low - 0.01 <= min(balance) and max(balance) <= high + 0.01
 
 
 def test_a_second_recording_joins_no_louder_than_the_first(monkeypatch):

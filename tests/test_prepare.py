@@ -18,7 +18,7 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
-from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
+from vocaltrack.mixing import KINDS, Mixer, MixtureConfig, Pool, sounding_segments
 from vocaltrack.pipeline import batches
 from vocaltrack.prepare import prepare
 from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
@@ -117,7 +117,8 @@ def draws(songs, split, seed, count):
     backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
     true = [stem for stem in stems["vocals"] if stem[0].key in backing]
     pools = Pool(true), backing, Pool(stems["vocals"]), Pool(stems["accompaniment"])
-    mixer = Mixer(*pools, excerpt_samples(FEATURES), FEATURES.sample_rate, augment=split == "train")
+    samples, rate = excerpt_samples(FEATURES), FEATURES.sample_rate
+    mixer = Mixer(*pools, samples, rate, MixtureConfig(), augment=split == "train")
     number = int(hashlib.sha256(split.encode()).hexdigest()[:8], 16)
     return [mixer.draw((seed, number, index)) for index in range(count)]
 
@@ -236,13 +237,14 @@ def test_an_interrupted_preparation_goes_on(songs, prepared, tmp_path):
     assert {p.name for p in folder.iterdir()} == {p.name for p in prepared[1].iterdir()}
 
 
-@pytest.mark.parametrize("change", ["seed", "chunks", "features", "songs"])
+@pytest.mark.parametrize("change", ["seed", "chunks", "features", "mixtures", "songs"])
 def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
     given = {"songs": songs, "chunks": CHUNKS, "features": FEATURES, "seed": 5}
     other = {
         "songs": songs[1:],
         "chunks": CHUNKS | {"train": 28},
         "features": FeatureConfig(),
+        "mixtures": MixtureConfig(balance_db=(0.0, 0.0)),
         "seed": 6,
     }
     before = hashes(prepared[1])

@@ -27,8 +27,6 @@ from vocaltrack.augmentation import (
 from vocaltrack.errors import UserError
 
 KINDS = ("true", "amalgamation", "instrumental")
-KIND_SHARES = (0.36, 0.43, 0.21)
-BALANCE_DB = (-16.0, 8.0)  # of the voice; in much of pop it is the softer one
 LEVEL_DB = (-34.0, -12.0)
 SILENCE_DB = 45.0  # below the loudest frame
 GAP_SECONDS = 0.5
@@ -43,6 +41,21 @@ CHANCES = {
     "second": 0.2,
 }
 SECOND_DB = (-12.0, 0.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class MixtureConfig:
+    """What mixtures a network is to learn from.
+
+    Attributes:
+        kind_shares: of each of `KINDS`, summing to 1; a kind for which the songs
+            do not suffice gives its share to the others.
+        balance_db: least and most dB by which the voice is louder than it was
+            (in amalgamations: than the music); in much of pop it is the softer one.
+    """
+
+    kind_shares: tuple[float, ...] = (0.36, 0.43, 0.21)
+    balance_db: tuple[float, float] = (-16.0, 8.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,23 +151,32 @@ class Mixer:
         accompaniments: `Pool` of all accompaniments, instrumentals included.
         samples: length of an excerpt.
         sample_rate: Hz.
+        mixtures: `MixtureConfig`.
         augment: change the stems at random (`augmentation`), and now and then
             let two singers sing and two recordings play at once; for training
             alone.
     """
 
     def __init__(
-        self, true, accompaniment_of, vocals, accompaniments, samples, sample_rate, augment
+        self,
+        true,
+        accompaniment_of,
+        vocals,
+        accompaniments,
+        samples,
+        sample_rate,
+        mixtures,
+        augment,
     ):
         self.true, self.vocals, self.accompaniments = true, vocals, accompaniments
         self.accompaniment_of, self.samples = accompaniment_of, samples
-        self.sample_rate, self.augment = sample_rate, augment
+        self.sample_rate, self.mixtures, self.augment = sample_rate, mixtures, augment
         keys = {song.key for pool in (vocals, accompaniments) for song, _, _ in pool.stems}
         pairs = len(vocals) and len(accompaniments) and len(keys) > 1
         possible = np.array([len(true), pairs, len(accompaniments)])
         if not possible.any():
             raise UserError("the songs of a split have no accompaniment to mix; add some music")
-        self.kind_chances = np.where(possible > 0, KIND_SHARES, 0.0)
+        self.kind_chances = np.where(possible > 0, mixtures.kind_shares, 0.0)
         self.kind_chances /= self.kind_chances.sum()
 
     def draw(self, seed):
@@ -174,7 +196,7 @@ class Mixer:
         song, audio, _ = self.true.stems[index]
         vocals = self._sung(self._piece(audio, first, factor), factor, rng)
         music = self._piece(self.accompaniment_of[song.key], first, factor)
-        balance = gain(rng.uniform(*BALANCE_DB))
+        balance = gain(rng.uniform(*self.mixtures.balance_db))
         return vocals * balance, self._played(music, factor, rng), (song.key,)
 
     def _amalgamation(self, rng):
@@ -185,7 +207,7 @@ class Mixer:
             accompaniment, backing = self._several(self.accompaniments, self._played, rng)
         if self._happens("reverberation", rng):
             vocals = reverberate(vocals, rng, self.sample_rate)
-        balance = gain(rng.uniform(*BALANCE_DB))
+        balance = gain(rng.uniform(*self.mixtures.balance_db))
         return as_loud_as(accompaniment, vocals) * balance, accompaniment, (singing, backing)
 
     def _instrumental(self, rng):

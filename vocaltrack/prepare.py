@@ -1,6 +1,7 @@
 """Songs to a folder of records: planned, in parallel, resumable, and the same
 bytes for the same seed."""
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -26,7 +27,15 @@ STATISTICS_SHARDS = 4
 FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
 
 
-def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
+def prepare(
+    songs,
+    folder,
+    chunks,
+    features=FeatureConfig(),
+    mixtures=mixing.MixtureConfig(),
+    seed=0,
+    workers=2,
+):
     """Write the records of a set of songs.
 
     An interrupted call leaves whole shards behind and goes on with them; a
@@ -38,6 +47,7 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
         chunks: dict from split to the number of chunks wanted; rounded up to
             whole excerpts of four chunks.
         features: `FeatureConfig`.
+        mixtures: `MixtureConfig`.
         seed: every excerpt is drawn from (seed, split, its number).
         workers: number of processes.
 
@@ -58,12 +68,13 @@ def prepare(songs, folder, chunks, features=FeatureConfig(), seed=0, workers=2):
     except OSError as error:
         raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
     with alone_in(folder):
-        return _prepare(songs, folder, chunks, features, seed, workers)
+        return _prepare(songs, folder, chunks, (features, mixtures, seed), workers)
 
 
-def _prepare(songs, folder, chunks, features, seed, workers):
-    _claim(folder, _plan(songs, chunks, features, seed))
-    shards = _shards(songs, folder, chunks, features, seed)
+def _prepare(songs, folder, chunks, settings, workers):
+    features, _, seed = settings
+    _claim(folder, _plan(songs, chunks, *settings))
+    shards = _shards(songs, folder, chunks, settings)
     complete = _complete(folder)
     decoded = folder / "decoded"
     if complete is not None:
@@ -91,7 +102,7 @@ def _check_wanted(songs, chunks):
             )
 
 
-def _shards(songs, folder, chunks, features, seed):
+def _shards(songs, folder, chunks, settings):
     shards = []
     for split, wanted in chunks.items():
         chosen = tuple(song for song in songs if song.split == split)
@@ -101,7 +112,7 @@ def _shards(songs, folder, chunks, features, seed):
             path = folder / f"{split}-{number:05d}-of-{len(starts):05d}.tfrecord"
             count = min(EXCERPTS_PER_SHARD, excerpts - start)
             decoded = folder / "decoded"
-            shards.append(Shard(path, decoded, chosen, split, start, count, features, seed))
+            shards.append(Shard(path, decoded, chosen, split, start, count, *settings))
     return shards
 
 
@@ -120,7 +131,7 @@ def _run(pool, function, jobs, what, unit):
             future.cancel()
 
 
-def _plan(songs, chunks, features, seed):
+def _plan(songs, chunks, features, mixtures, seed):
     """Everything that the bytes of the shards depend on, as JSON text."""
     sources = {
         song.key: [
@@ -134,6 +145,7 @@ def _plan(songs, chunks, features, seed):
         "version": __version__,
         "chunks": chunks,
         "features": features.to_dict(),
+        "mixtures": dataclasses.asdict(mixtures),
         "seed": seed,
         "splits": {song.key: song.split for song in songs},
         "sources": sources,
@@ -161,8 +173,6 @@ def _plan(songs, chunks, features, seed):
         "mixing": [
             mixing.SILENCE_DB,
             mixing.GAP_SECONDS,
-            mixing.KIND_SHARES,
-            mixing.BALANCE_DB,
             mixing.LEVEL_DB,
             mixing.CHANCES,
             mixing.SECOND_DB,

@@ -12,7 +12,7 @@ import numpy as np
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
-from vocaltrack.mixing import KINDS, Mixer, Pool, sounding_segments
+from vocaltrack.mixing import KINDS, Mixer, MixtureConfig, Pool, sounding_segments
 from vocaltrack.quiet import load_tensorflow
 from vocaltrack.records import STREAMS, encode_chunk
 from vocaltrack.songs import STEM_NAMES
@@ -31,6 +31,7 @@ class Shard:
         split: its name.
         start, count: numbers of the excerpts.
         features: `FeatureConfig`.
+        mixtures: `MixtureConfig`.
         seed: every excerpt is drawn from (seed, split, its number).
     """
 
@@ -41,6 +42,7 @@ class Shard:
     start: int
     count: int
     features: FeatureConfig
+    mixtures: MixtureConfig
     seed: int
 
     @property
@@ -91,7 +93,9 @@ def write_shard(shard):
     with contextlib.suppress(RuntimeError):  # it has computed before
         tf.config.set_visible_devices([], "GPU")
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    mixer = _mixer(shard.decoded, shard.songs, shard.features, shard.split == "train")
+    mixer = _mixer(
+        shard.decoded, shard.songs, shard.features, shard.mixtures, shard.split == "train"
+    )
     split_number = int(hashlib.sha256(shard.split.encode()).hexdigest()[:8], 16)
     kinds = dict.fromkeys(KINDS, 0)
 
@@ -148,7 +152,7 @@ def _stem_file(decoded, song, stem):
 
 
 @functools.lru_cache(maxsize=1)
-def _mixer(decoded, songs, features, augment):
+def _mixer(decoded, songs, features, mixtures, augment):
     stems = {name: [] for name in STEM_NAMES}
     for song in songs:
         for name in song.stems:
@@ -163,5 +167,6 @@ def _mixer(decoded, songs, features, augment):
         accompaniments=Pool(stems["accompaniment"]),
         samples=excerpt_samples(features),
         sample_rate=features.sample_rate,
+        mixtures=mixtures,
         augment=augment,
     )

@@ -2,7 +2,8 @@
 
     python recipes/mir1k/prepare.py DATA/MIR-1K -o records/mir1k
 
-Which songs those are stands in protocol.py.
+Which songs those are stands in protocol.py. The clips of the protocol are sung
+throughout, voice and music equally loud, so nobody learns from music alone here.
 """
 
 import argparse
@@ -10,9 +11,11 @@ import argparse
 from protocol import training_songs
 
 from vocaltrack.errors import exits_on_user_error
+from vocaltrack.mixing import MixtureConfig
 from vocaltrack.prepare import prepare
 
-CHUNKS = {"train": 96000, "valid": 1024}
+CHUNKS = {"train": 64000, "valid": 1024}
+MIXTURES = MixtureConfig(kind_shares=(0.5, 0.5, 0.0), balance_db=(-6.0, 6.0))
 
 
 def main():
@@ -20,7 +23,7 @@ def main():
     parser.add_argument("root", help="folder of MIR-1K")
     parser.add_argument("-o", "--output", required=True, help="folder of the records")
     options = parser.parse_args()
-    prepare(training_songs(options.root), options.output, CHUNKS)
+    prepare(training_songs(options.root), options.output, CHUNKS, mixtures=MIXTURES)
 
 
 if __name__ == "__main__":
