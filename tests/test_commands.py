@@ -132,7 +132,11 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
     def opened(*args):
         return dataclasses.replace(open_audio(*args), subtype=None)
 
+    def decoded(path):
+        yield soundfile.read(path, dtype="float32", always_2d=True)[0]
+
     monkeypatch.setattr("vocaltrack.audio.open_audio", opened)
+    monkeypatch.setattr("vocaltrack.ffmpeg.decode", decoded)
     monkeypatch.setattr("vocaltrack.ffmpeg.describe", lambda path: Description(2, 60.0, None))
     run("separate", song, tmp_path / "v.wav")
     lines = capsys.readouterr().out.splitlines()[1:]
@@ -142,13 +146,22 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
     ]
 
 
-@pytest.mark.parametrize("flags", ["fpu amx_bf16 amx_tile", "fpu avx512_bf16"])
-def test_bfloat16_is_for_processors_with_amx(monkeypatch, flags):
+@pytest.mark.parametrize(
+    ("vendor", "flags", "is_faster"),
+    [
+        ("GenuineIntel", "fpu amx_bf16 avx512_bf16", True),
+        ("GenuineIntel", "fpu avx512_bf16", False),
+        ("AuthenticAMD", "fpu avx512_bf16", True),
+        ("AuthenticAMD", "fpu avx2", False),
+    ],
+)
+def test_bfloat16_is_for_processors_that_are_faster_in_it(monkeypatch, vendor, flags, is_faster):
     import tensorflow as tf
 
     asked = []
     optimizer = SimpleNamespace(set_experimental_options=asked.append)
     monkeypatch.setattr(tf.config, "optimizer", optimizer)
-    monkeypatch.setattr(Path, "read_text", lambda path, errors: f"flags : {flags}\n")
+    information = f"vendor_id : {vendor}\nflags : {flags}\n"
+    monkeypatch.setattr(Path, "read_text", lambda path, errors: information)
     compute_in_bfloat16()
-    assert asked == ([{"auto_mixed_precision_onednn_bfloat16": True}] if "amx" in flags else [])
+    assert asked == ([{"auto_mixed_precision_onednn_bfloat16": True}] if is_faster else [])

@@ -1,5 +1,8 @@
 """The mask of a song that comes in blocks is the mask of the whole song."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import librosa
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from vocaltrack.chunks import GROUP, chunk_step, song_mask
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.mask_stream import (
+    AT_ONCE,
     ChunkPieces,
     Downmix,
     MaskStream,
@@ -34,9 +38,10 @@ def song(frames, seed=0):
 
 
 def streamed(wave, overlap, cuts, masks=smooth):
-    stream = MaskStream(masks, CONFIG, overlap)
     parts = np.array_split(wave, cuts)
-    return np.concatenate([stream.push(part, part is parts[-1]) for part in parts])
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        stream = MaskStream(masks, CONFIG, overlap, pool)
+        return np.concatenate([stream.push(part, part is parts[-1]) for part in parts])
 
 
 def test_the_made_up_network_tells_wrong_cuts_apart():
@@ -85,12 +90,36 @@ def test_each_chunk_is_computed_once(overlap):
 
 
 def test_frames_come_as_soon_as_their_chunks_are_complete():
-    stream = MaskStream(smooth, CONFIG, 0.25)
     block = song(1000)[: 100 * 128]
-    known = [len(stream.push(block)) for _ in range(80)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        stream = MaskStream(smooth, CONFIG, 0.25, pool)
+        known = [len(stream.push(block)) for _ in range(80)]
     group = GROUP * chunk_step(CONFIG, 0.25)
     assert set(known) == {0, group}
-    assert 0 < 8000 - sum(known) < group + 128 + 8 + 100
+    assert 0 < 8000 - sum(known) < AT_ONCE * group + 128 + 8 + 100
+
+
+def test_two_groups_are_computed_at_once_and_come_in_order():
+    meeting = threading.Barrier(2, timeout=20)
+    calls = []
+
+    def masks(chunks):
+        calls.append(len(chunks))
+        if len(calls) <= 2:
+            meeting.wait()
+        return smooth(chunks)
+
+    wave = song(3 * GROUP * 128)
+    np.testing.assert_allclose(streamed(wave, 0.0, 7, masks), streamed(wave, 0.0, 7), atol=1e-6)
+    assert len(calls) == 3
+
+
+def test_an_error_of_the_network_is_raised():
+    def masks(chunks):
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        streamed(song(400), 0.25, 3, masks)
 
 
 def test_pieces_have_the_frames_of_the_whole_song():

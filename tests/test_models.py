@@ -16,7 +16,7 @@ from vocaltrack.models import (
     copy_weights,
     vocals_mask,
 )
-from vocaltrack.serving import fold_batch_norms, without_cudnn
+from vocaltrack.serving import as_served, served_unet
 
 MEAN = np.linspace(-20.0, -50.0, 128)
 STD = np.linspace(10.0, 20.0, 128)
@@ -353,13 +353,39 @@ def test_refuses_to_start_from_a_smaller_clustering_network():
         copy_weights(built("dc"), build_clustering(larger, MEAN, STD))
 
 
-def test_without_cudnn_reaches_every_gru():
-    model = without_cudnn(unet(hdc=clustering()))
-    wrappers = [x for x in model.get_layer("hdc").layers if isinstance(x, layers.Bidirectional)]
-    assert len(wrappers) == TINY_CLUSTERING.layers
-    for wrapper in wrappers:
-        assert wrapper.forward_layer.use_cudnn is False
-        assert wrapper.backward_layer.use_cudnn is False
+def as_trained(hdc):
+    """A clustering network whose biases are not the initial zeros."""
+    rng = np.random.default_rng(5)
+    for weight in hdc.weights:
+        if weight.name == "bias":
+            weight.assign(rng.normal(0, 0.3, weight.shape))
+    return hdc
+
+
+@pytest.mark.parametrize("mask_head", (False, True))
+def test_a_served_clustering_network_is_the_same_function(mask_head):
+    model = as_trained(clustering(mask_head))
+    before = outputs(model)
+    served = as_served(model)
+    after = served(log_mel(), training=False)
+    assert served.name == model.name and set(after) == set(before)
+    for name, values in before.items():
+        assert values[..., 0].std() > 0.01
+        np.testing.assert_allclose(after[name], values, atol=1e-5)
+    recurrent = (layers.Bidirectional, layers.GRU)
+    assert not any(isinstance(layer, recurrent) for layer in served._flatten_layers())
+    if mask_head:
+        assert served.get_layer("mask_head").kernel.shape == (2 * TINY_CLUSTERING.units, 256)
+    assert any(isinstance(layer, layers.Bidirectional) for layer in model.layers)
+
+
+def test_the_hybrid_is_served_over_a_served_hdc():
+    model = unet(hdc=as_trained(clustering()))
+    before = np.asarray(vocals_mask(model, log_mel()))
+    served = as_served(model)
+    head = served.get_layer("hdc").get_layer("mask_head")
+    assert head.kernel.shape == (2 * TINY_CLUSTERING.units, 256)
+    assert np.abs(vocals_mask(served, log_mel()) - before).max() < 0.01 * before.std()
 
 
 @pytest.mark.parametrize("hybrid", (False, True))
@@ -367,17 +393,12 @@ def test_without_cudnn_reaches_every_gru():
 def test_folded_batch_norms_are_the_same_function(style, hybrid):
     model = unet(style, clustering() if hybrid else None)
     before = np.asarray(vocals_mask(model, log_mel()))
-    folded = fold_batch_norms(model)
+    folded = served_unet(model)
     assert folded.name == model.name
     assert not any(isinstance(x, layers.BatchNormalization) for x in folded.layers)
     assert any(isinstance(x, layers.BatchNormalization) for x in model.layers)
     assert np.abs(vocals_mask(folded, log_mel()) - before).max() < 0.01 * before.std()
     np.testing.assert_array_equal(vocals_mask(model, log_mel()), before)
-
-
-def test_a_clustering_network_has_nothing_to_fold():
-    model = clustering()
-    assert fold_batch_norms(model) is model
 
 
 def blobs():

@@ -12,9 +12,9 @@ import tensorflow as tf
 from keras import layers
 
 from tests.paths import REPOSITORY
-from vocaltrack.config import FeatureConfig, UnetConfig
+from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.errors import UserError
-from vocaltrack.models import build_unet
+from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.runs import describe_run, load_run
 from vocaltrack.savedmodel import export
 from vocaltrack.training import TrainingConfig
@@ -121,6 +121,22 @@ def test_the_network_is_what_it_was_and_its_norms_fit_the_chunks(recipe, trained
     heard = keras.Model(model.input, norm.input)(log_mel()).numpy()
     np.testing.assert_allclose(norm.moving_mean, heard.mean((0, 1, 2)), atol=1e-4)
     np.testing.assert_allclose(norm.moving_variance, heard.var((0, 1, 2)), rtol=1e-3)
+
+
+def test_an_hdc_and_its_mask_head_are_what_they_were(recipe, tmp_path):
+    config = ClusteringConfig(units=4, layers=2, embedding_size=3)
+    hdc = build_clustering(config, MEAN, STD, mask_head=True)
+    rng = np.random.default_rng(0)
+    for weight in hdc.weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    export(hdc, FeatureConfig(), tmp_path / "hdc")
+    weights, mean, std = recipe.served_weights(tmp_path / "hdc")
+    model = build_clustering(config, mean, std, mask_head=True)
+    recipe.unfold_clustering(model, weights)
+    expected, found = (network(log_mel(), training=False) for network in (hdc, model))
+    assert expected["masks"].numpy()[..., 0].std() > 0.05
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
 
 
 def test_a_5x5_convolution_at_the_end_is_the_same_in_two(recipe, trained, tmp_path):

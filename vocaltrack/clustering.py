@@ -5,8 +5,6 @@ import warnings
 
 import numpy as np
 import tensorflow as tf
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from vocaltrack.chunks import GROUP
 from vocaltrack.features import mel_centres
@@ -133,6 +131,10 @@ def fitting_sample(sample, embed, head, config, seed):
 
 def fit_clusters(vectors, seed=0):
     """scikit-learn's k-means with two clusters on embeddings [bins, D]."""
+    # Only clusters need it, and it takes a quarter of a second to load.
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # all embeddings are the same
         return KMeans(2, n_init=4, random_state=seed).fit(vectors)

@@ -4,6 +4,8 @@ The chunks lie on one grid over the whole song, and each is computed once, so
 that a song's mask does not depend on how its samples arrive.
 """
 
+import collections
+
 import numpy as np
 import soxr
 import tensorflow as tf
@@ -11,6 +13,7 @@ import tensorflow as tf
 from vocaltrack.chunks import GROUP, chunk_step, join_chunks, split_chunks
 from vocaltrack.features import waveform_to_log_mel
 
+AT_ONCE = 2  # groups of chunks that are computed
 _ALL_FRAMES = 2**30
 
 
@@ -102,13 +105,17 @@ class MaskStream:
         masks: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.
         config: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
+        pool: `concurrent.futures.Executor` that calls `masks`. While a group of chunks
+            is computed, the next one is too: a network alone does not keep all cores
+            busy, since its parts wait for each other.
     """
 
-    def __init__(self, masks, config, overlap):
-        self.masks, self.config, self.overlap = masks, config, overlap
+    def __init__(self, masks, config, overlap, pool):
+        self.masks, self.config, self.overlap, self.pool = masks, config, overlap, pool
         self.pieces = ChunkPieces(config, overlap)
         # Earlier chunks that the next ones cross-fade with.
         self.kept = np.zeros((0, config.chunk_frames, config.n_mels), np.float32)
+        self.under_way = collections.deque()
         self.done = 0
 
     def push(self, waveform, last=False):
@@ -123,8 +130,11 @@ class MaskStream:
         """
         frames = [np.zeros((0, self.config.n_mels), np.float32)]
         for piece, valid in self.pieces.push(waveform, last):
-            chunks = piece_to_chunks(piece, valid, self.config, self.overlap)
-            frames.append(self._join(np.asarray(self.masks(chunks))))
+            self.under_way.append(self.pool.submit(self._computed, piece, valid))
+            if len(self.under_way) == AT_ONCE:
+                frames.append(self._join(self.under_way.popleft().result()))
+        while last and self.under_way:
+            frames.append(self._join(self.under_way.popleft().result()))
         if last and len(self.kept):
             frames.append(self._tail())
         mask = np.concatenate(frames)
@@ -132,6 +142,9 @@ class MaskStream:
             mask = mask[: self.pieces.frames - self.done]
         self.done += len(mask)
         return mask
+
+    def _computed(self, piece, valid):
+        return np.asarray(self.masks(piece_to_chunks(piece, valid, self.config, self.overlap)))
 
     def _join(self, chunks):
         """The frames that no chunk after these covers."""

@@ -108,15 +108,17 @@ def numpy_in_one_thread():
 
 
 def compute_in_bfloat16():
-    """Let TensorFlow compute in bfloat16 where the processor has AMX for it.
+    """Let TensorFlow compute in bfloat16 where the processor is faster in it.
 
-    The U-nets run up to 1.4 times faster; their SI-SDR changes by less than
-    0.02 dB. With AVX-512's bfloat16 instructions alone they would be slower than
-    in float32. A setting of the whole process, so it is for the command alone.
+    Those are Intel's with AMX and AMD's with AVX-512's bfloat16 instructions (Zen 4 and
+    later); with the latter alone Intel's are slower than in float32. The U-nets run up
+    to 1.6 times faster; their SI-SDR changes by less than 0.02 dB. A setting of the
+    whole process, so it is for the command alone.
     """
     with contextlib.suppress(OSError):
-        flags = Path("/proc/cpuinfo").read_text(errors="replace")
-        if "amx_bf16" in flags:
+        processor = Path("/proc/cpuinfo").read_text(errors="replace")
+        is_amd = "AuthenticAMD" in processor
+        if "amx_bf16" in processor or (is_amd and "avx512_bf16" in processor):
             import tensorflow as tf
 
             option = {"auto_mixed_precision_onednn_bfloat16": True}

@@ -25,7 +25,7 @@ from vocaltrack.features import inverse_stft, log_mel, stft
 from vocaltrack.files import replace_folder
 from vocaltrack.masks import apply_mask
 from vocaltrack.models import vocals_mask
-from vocaltrack.serving import fold_batch_norms, without_cudnn
+from vocaltrack.serving import as_served
 
 
 def separate_waveform(waveform, predict, config):
@@ -56,7 +56,9 @@ class _Served(tf.Module):
 
     def __init__(self, model, config, contract_file):
         super().__init__()
-        self.model = model = fold_batch_norms(without_cudnn(model))
+        model = as_served(model)
+        # Not the model itself, with which Keras would save functions of its own.
+        self.weights = [weight.value for weight in model.weights]
         self.contract = tf.saved_model.Asset(str(contract_file))
         chunk = tf.TensorSpec([None, config.chunk_frames, config.n_mels], tf.float32, "log_mel")
         waveform = tf.TensorSpec([None, None], tf.float32, "waveform")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from numbers import Real
 
 import numpy as np
@@ -14,7 +15,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file
 from vocaltrack.gains import GainStream
 from vocaltrack.griffin_lim import GriffinLimStream
-from vocaltrack.mask_stream import ChunkPieces, Downmix, MaskStream, piece_to_chunks
+from vocaltrack.mask_stream import AT_ONCE, ChunkPieces, Downmix, MaskStream, piece_to_chunks
 from vocaltrack.pipes import ahead, flag_last
 from vocaltrack.savedmodel import load
 
@@ -201,8 +202,11 @@ class Separator:
         masks = self.model.masks
         if self.method == "clusters":
             masks = yield from self._clusters(blocks, sample_rate)
-        stream = MaskStream(masks, self.features, self.overlap)
-        with contextlib.closing(ahead(self._downmixed(blocks, sample_rate))) as downmixed:
+        with (
+            ThreadPoolExecutor(AT_ONCE) as pool,
+            contextlib.closing(ahead(self._downmixed(blocks, sample_rate))) as downmixed,
+        ):
+            stream = MaskStream(masks, self.features, self.overlap, pool)
             for block, mono, last in downmixed:
                 yield block, stream.push(mono, last), last
 

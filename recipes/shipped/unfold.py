@@ -2,13 +2,13 @@
 
     python recipes/shipped/unfold.py saved_models/unet --records records --run runs/unet-begin
 
-A SavedModel holds no batch normalisation any more (`serving.fold_batch_norms`).
+A SavedModel of a U-net holds no batch normalisation any more (`serving.served_unet`).
 Here each gets the mean and the variance that its input has in the records,
 which leaves the network what it was, and training can go on. U-nets of before
 version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
 convolution at the end) become those of today; the far row and column of their
-kernels are lost, so that the loss begins a little higher. An hdc has no batch
-normalisation, and stays as it is.
+kernels are lost, so that the loss begins a little higher. An hdc gets a
+mask head of its own again: the smallest one that does the same on its projection.
 """
 
 import argparse
@@ -93,6 +93,22 @@ def unfold(model, weights, chunks):
         norm.set_weights([scale, norm.beta + mean, mean, variance])
 
 
+def unfold_clustering(model, weights):
+    """Give an hdc the weights of a served one.
+
+    Args:
+        model: `keras.Model` of `build_clustering` with the mask head, new.
+        weights: what `served_weights` returns.
+    """
+    head = model.get_layer("mask_head")
+    for weight in model.weights:
+        if not weight.path.startswith(head.path):
+            weight.assign(weights[weight.path][0])
+    first, offset = model.get_layer("projection").get_weights()
+    kernel = np.linalg.pinv(first) @ weights["mask_head/kernel"][0]
+    head.set_weights([kernel, weights["mask_head/bias"][0] - offset @ kernel])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("saved_model")
@@ -109,9 +125,7 @@ def main():
     if name == "hdc":
         network = clustering
         model = build_clustering(network, mean, std, mask_head=True)
-        left = {key: list(values) for key, values in weights.items()}
-        for weight in model.weights:
-            weight.assign(left["/".join(weight.path.split("/")[-3:])].pop(0))
+        unfold_clustering(model, weights)
     else:
         model = build_unet(network, mean, std)
         stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
