@@ -342,7 +342,7 @@ def test_a_method_the_model_lacks_is_refused():
 
 def test_the_command_computes_as_the_library_does_but_for_its_bfloat16(example, tmp_path):
     """The command as users run it: its own process, and bfloat16 where the processor
-    has AMX (without, this compares float32 with itself)."""
+    is faster in it (elsewhere this compares float32 with itself)."""
     command = [sys.executable, REPOSITORY / "separate.py", EXAMPLE / "mixture.flac"]
     subprocess.run([*command, tmp_path / "vocals.wav", "-q"], check=True)
     written = soundfile.read(tmp_path / "vocals.wav", dtype="float32")[0]

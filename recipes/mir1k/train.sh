@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train and score under the protocol of Huang et al. (2014): about six hours on two
+# Train and score under the protocol of Huang et al. (2014): about four hours on two
 # CPU cores.
 #
 #     recipes/mir1k/train.sh DATA
@@ -7,7 +7,8 @@
 # DATA holds MIR-1K/. A call that was interrupted goes on. Needs the environment
 # (`. .venv/bin/activate`) and the extra `recipes`. The U-nets see the same
 # chunks for the same number of steps, with and without the masks, from two
-# seeds.
+# seeds. Two networks are trained at a time, one on each core, which takes a tenth to a
+# fifth less time than one after the other on both.
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -20,12 +21,24 @@ common="--optimizer adam --decay cosine --dropout 0.1 --patience 100 --steps-per
 common="$common --epochs 24 --records records/mir1k"
 
 python recipes/mir1k/prepare.py "$data/MIR-1K" -o records/mir1k
-python train_clustering.py --model dc $common --run $runs/dc
-python train_clustering.py --model hdc $common --embedding-weight 0.25 --run $runs/hdc
-for seed in 0 1; do
-    python train_unet.py --model unet $common --seed $seed --run $runs/unet-$seed
-    python train_unet.py --model uhnet $common --seed $seed --run $runs/uhnet-$seed \
-        --clustering $runs/hdc
+trap 'kill $(jobs -p) 2> /dev/null || true' EXIT  # Ctrl-C does not reach them
+on_core() {
+    taskset -c "$@" &
+}
+until_done() {
+    for job in $(jobs -p); do wait "$job"; done
+}
+on_core 0 python train_clustering.py --model dc $common --run $runs/dc
+on_core 1 python train_clustering.py --model hdc $common --embedding-weight 0.25 --run $runs/hdc
+until_done
+common="$common --precision mixed_bfloat16"
+for model in unet uhnet; do
+    [ $model = unet ] || common="$common --clustering $runs/hdc"
+    for seed in 0 1; do
+        on_core $seed python train_unet.py --model $model $common --seed $seed \
+            --run $runs/$model-$seed
+    done
+    until_done
 done
 
 saved=$runs/saved
