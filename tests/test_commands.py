@@ -1,7 +1,9 @@
 """What the commands hand on: every option arrives where it is used."""
 
 import dataclasses
+import inspect
 import json
+import pkgutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,11 +20,18 @@ from vocaltrack.records import Manifest
 
 @pytest.fixture
 def called(monkeypatch):
-    """Stands in for a function and keeps what it is called with."""
+    """Stands in for a function and keeps what it is called with: a dict from the names of
+    its parameters, which it must have."""
 
     def replace(name, result=None):
         calls = []
-        monkeypatch.setattr(name, lambda *args: calls.append(args) or result)
+        signature = inspect.signature(pkgutil.resolve_name(name))
+
+        def call(*args, **kwargs):
+            calls.append(signature.bind(*args, **kwargs).arguments)
+            return result
+
+        monkeypatch.setattr(name, call)
         return calls
 
     return replace
@@ -51,10 +60,11 @@ def test_prepare(called, stems, capsys):
     calls = called("vocaltrack.prepare.prepare", manifest)
     words = ["--train-chunks", 8, "--valid-chunks", 4, "--n-fft", 512, "--seed", 3, "--jobs", 5]
     run("prepare", "--stems", stems, "-o", "records", *words)
-    ((found, folder, chunks, features, seed, jobs),) = calls
-    assert [song.split for song in found] == ["train", "valid"]
-    assert (folder, chunks, features.n_fft) == ("records", {"train": 8, "valid": 4}, 512)
-    assert (seed, jobs) == (3, 5)
+    (given,) = calls
+    assert [song.split for song in given.pop("songs")] == ["train", "valid"]
+    assert given.pop("features").n_fft == 512
+    chunks = {"train": 8, "valid": 4}
+    assert given == {"folder": "records", "chunks": chunks, "seed": 3, "workers": 5}
     assert capsys.readouterr().out.splitlines() == [
         "train: 1 songs, chunks: 7 true, 1 instrumental",
         "valid: 2 songs, chunks: 4 true",
@@ -75,8 +85,8 @@ def test_songs_that_another_dataset_holds_out_are_left_out_aloud(called, tmp_pat
         path.touch()
     calls = called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 0))
     run("prepare", "--dsd100", tmp_path / "dsd", "--musdb", tmp_path / "musdb", "-o", "r")
-    assert "DSD100/1 - A - x" not in {song.key for song in calls[0][0]}
-    assert len(calls[0][0]) == 4
+    assert "DSD100/1 - A - x" not in {song.key for song in calls[0]["songs"]}
+    assert len(calls[0]["songs"]) == 4
     assert capsys.readouterr().out.startswith("1 songs left out: another dataset holds")
 
 
@@ -89,7 +99,7 @@ def test_training(called):
     extra = ["--embedding-weight", 0.3, "--target-columns", 1]
     run("train-clustering", "--model", "hdc", "--run", "h", *common, *extra)
     run("train-unet", "--model", "uhnet", "--run", "u", *common, "--clustering", "c")
-    (hdc, network, *places), (uhnet, unet, *other_places) = calls
+    (hdc, network, *places), (uhnet, unet, *other_places) = (call.values() for call in calls)
     for config in (hdc, uhnet):
         assert (config.optimizer, config.learning_rate, config.decay) == ("adam", 0.01, "cosine")
         assert (config.batch_size, config.epochs, config.steps_per_epoch) == (3, 4, 5)
@@ -108,7 +118,7 @@ def test_evaluate(called, stems, tmp_path, monkeypatch):
     calls = called("vocaltrack.evaluation.evaluate", report)
     words = ["--split", "valid", "--model", "hdc", "--model", "hdc:clusters"]
     run("evaluate", "--stems", stems, *words, "--json", tmp_path / "report.json")
-    ((songs, separators),) = calls
+    songs, separators = calls[0].values()
     assert [song.name for song in songs] == ["valid"]
     assert list(separators) == ["hdc", "hdc:clusters"]
     assert made == [("hdc", None), ("hdc", "clusters")]
@@ -122,7 +132,7 @@ def test_separate(fake, song, tmp_path, monkeypatch, called, capsys):
     words = ["--model", "hdc", "--method", "clusters", "--phase", "griffinlim", "--swap"]
     run("separate", *words, "--overlap", 0.5, "--jobs", 2, "-v", song, tmp_path / "v.wav")
     assert made == [("hdc", "clusters", "griffinlim", True, 0.5)]
-    assert loaded == [(2, True)]
+    assert loaded == [{"cores": 2, "verbose": True}]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("TensorFlow loaded in ") and lines[1].startswith("hdc loaded in ")
     assert "44100 Hz, 2 channels" in lines[-1] and "times real time" in lines[-1]

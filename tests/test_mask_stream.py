@@ -86,10 +86,10 @@ def test_each_chunk_is_computed_once(overlap):
     frames = 3 * GROUP * step + 40
     streamed(song(frames), overlap, 5, counting)
     assert sum(sizes) == 1 + -(-(frames - 128) // step)
-    assert set(sizes[:-1]) == {GROUP}
+    assert set(sorted(sizes)[1:]) == {GROUP}  # all but the rest, in whatever order
 
 
-def test_frames_come_as_soon_as_their_chunks_are_complete():
+def test_the_mask_lags_by_two_groups_at_most():
     block = song(1000)[: 100 * 128]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         stream = MaskStream(smooth, CONFIG, 0.25, pool)
@@ -99,18 +99,22 @@ def test_frames_come_as_soon_as_their_chunks_are_complete():
     assert 0 < 8000 - sum(known) < AT_ONCE * group + 128 + 8 + 100
 
 
-def test_two_groups_are_computed_at_once_and_come_in_order():
-    meeting = threading.Barrier(2, timeout=20)
+def test_a_group_waits_for_an_earlier_one_that_takes_longer():
+    overtaken = threading.Event()
     calls = []
 
     def masks(chunks):
         calls.append(len(chunks))
-        if len(calls) <= 2:
-            meeting.wait()
+        if len(calls) == 1:
+            assert overtaken.wait(20)  # else the second was not computed at the same time
+        else:
+            overtaken.set()
         return smooth(chunks)
 
     wave = song(3 * GROUP * 128)
-    np.testing.assert_allclose(streamed(wave, 0.0, 7, masks), streamed(wave, 0.0, 7), atol=1e-6)
+    log_mel = waveform_to_log_mel(tf.constant(wave), CONFIG)
+    expected = song_mask(log_mel, smooth, CONFIG, 0.0).numpy()
+    np.testing.assert_allclose(streamed(wave, 0.0, 7, masks), expected, atol=1e-4)
     assert len(calls) == 3
 
 

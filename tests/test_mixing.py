@@ -198,6 +198,12 @@ def test_shares_and_balance_are_those_asked_for():
         assert 2.99 < decibels(excerpt.vocals) - decibels(excerpt.accompaniment) < 4.01
 
 
+def test_songs_that_suffice_for_no_kind_asked_for_are_refused():
+    mixtures = MixtureConfig(kind_shares=(0.5, 0.5, 0.0))
+    with pytest.raises(UserError, match="no accompaniment to mix"):
+        make_mixer({}, MUSICS, mixtures=mixtures)
+
+
 def test_amalgamations_mix_two_songs_within_the_balance(excerpts):
     chosen = [excerpt for excerpt in excerpts if excerpt.kind == "amalgamation"]
     assert all(len(set(excerpt.songs)) == 2 for excerpt in chosen)

@@ -379,6 +379,14 @@ def test_a_served_clustering_network_is_the_same_function(mask_head):
     assert any(isinstance(layer, layers.Bidirectional) for layer in model.layers)
 
 
+def test_a_network_is_served_where_keras_counts_its_names_anew():
+    """As in the process that exports a run: it loads the network from a file."""
+    keras.utils.clear_session()
+    model = clustering()
+    keras.utils.clear_session()
+    assert as_served(model).name == "hdc"
+
+
 def test_the_hybrid_is_served_over_a_served_hdc():
     model = unet(hdc=as_trained(clustering()))
     before = np.asarray(vocals_mask(model, log_mel()))

@@ -253,6 +253,12 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
     assert hashes(prepared[1]) == before
 
 
+def test_the_mixtures_are_those_asked_for(songs, tmp_path):
+    mixtures = MixtureConfig(kind_shares=(0.0, 1.0, 0.0))
+    manifest = prepare(songs, tmp_path, {"train": 16}, FEATURES, mixtures=mixtures)
+    assert manifest.counts["train"] == {"true": 0, "amalgamation": 16, "instrumental": 0}
+
+
 def test_another_recording_of_the_same_name_and_size_is_noticed(songs, prepared, tmp_path):
     source = songs[0].clips[0].vocals[0].path
     root = shutil.copytree(source.parents[2], tmp_path / source.parents[2].name)

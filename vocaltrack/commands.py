@@ -178,7 +178,9 @@ def prepare(options):
 
     chunks = {"train": options.train_chunks, "valid": options.valid_chunks}
     features = FeatureConfig(n_fft=options.n_fft)
-    manifest = prepare(songs, options.output, chunks, features, options.seed, options.jobs)
+    manifest = prepare(
+        songs, options.output, chunks, features, seed=options.seed, workers=options.jobs
+    )
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         print(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")

@@ -13,7 +13,7 @@ import tensorflow as tf
 from vocaltrack.chunks import GROUP, chunk_step, join_chunks, split_chunks
 from vocaltrack.features import waveform_to_log_mel
 
-AT_ONCE = 2  # groups of chunks that are computed
+AT_ONCE = 2  # groups of chunks computed at a time
 _ALL_FRAMES = 2**30
 
 
@@ -99,7 +99,9 @@ class ChunkPieces:
 
 
 class MaskStream:
-    """A song's mask, as far as its waveform is known.
+    """A song's mask, as its waveform comes in.
+
+    It lags behind the waveform by up to `AT_ONCE` groups of chunks, 12 s each.
 
     Args:
         masks: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.

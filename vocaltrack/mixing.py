@@ -174,9 +174,9 @@ class Mixer:
         keys = {song.key for pool in (vocals, accompaniments) for song, _, _ in pool.stems}
         pairs = len(vocals) and len(accompaniments) and len(keys) > 1
         possible = np.array([len(true), pairs, len(accompaniments)])
-        if not possible.any():
-            raise UserError("the songs of a split have no accompaniment to mix; add some music")
         self.kind_chances = np.where(possible > 0, mixtures.kind_shares, 0.0)
+        if not self.kind_chances.any():
+            raise UserError("the songs of a split have no accompaniment to mix; add some music")
         self.kind_chances /= self.kind_chances.sum()
 
     def draw(self, seed):

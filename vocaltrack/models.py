@@ -30,7 +30,7 @@ def build_clustering(config, mean, std, mask_head=False):
     mels = len(mean)
     inputs, x = normalised_input(mean, std)
     for number in range(config.layers):
-        gru = layers.GRU(config.units, return_sequences=True, name=f"gru_{number + 1}")
+        gru = layers.GRU(config.units, return_sequences=True)
         x = layers.Bidirectional(gru, name=f"bi_gru_{number + 1}")(x)
         x = layers.Dropout(config.dropout)(x)
     projection = layers.Dense(mels * config.embedding_size, name="projection")(x)

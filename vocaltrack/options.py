@@ -185,7 +185,7 @@ def _add_training(parser, models):
         "--precision",
         choices=("float32", "mixed_bfloat16"),
         default="float32",
-        help="mixed_bfloat16 trains faster on processors with AMX, and on AMD's from Zen 4 on",
+        help="mixed_bfloat16 trains U-nets faster where the processor has AMX or is a Zen 4",
     )
     parser.add_argument("--epochs", type=_COUNT, default=50, help="in all, earlier ones included")
     parser.add_argument(

@@ -1,7 +1,6 @@
 """Songs to a folder of records: planned, in parallel, resumable, and the same
 bytes for the same seed."""
 
-import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -32,6 +31,7 @@ def prepare(
     folder,
     chunks,
     features=FeatureConfig(),
+    *,
     mixtures=mixing.MixtureConfig(),
     seed=0,
     workers=2,
@@ -68,13 +68,12 @@ def prepare(
     except OSError as error:
         raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
     with alone_in(folder):
-        return _prepare(songs, folder, chunks, (features, mixtures, seed), workers)
+        return _prepare(songs, folder, chunks, features, mixtures, seed, workers)
 
 
-def _prepare(songs, folder, chunks, settings, workers):
-    features, _, seed = settings
-    _claim(folder, _plan(songs, chunks, *settings))
-    shards = _shards(songs, folder, chunks, settings)
+def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
+    _claim(folder, _plan(songs, chunks, features, mixtures, seed))
+    shards = _shards(songs, folder, chunks, features, mixtures, seed)
     complete = _complete(folder)
     decoded = folder / "decoded"
     if complete is not None:
@@ -102,7 +101,7 @@ def _check_wanted(songs, chunks):
             )
 
 
-def _shards(songs, folder, chunks, settings):
+def _shards(songs, folder, chunks, features, mixtures, seed):
     shards = []
     for split, wanted in chunks.items():
         chosen = tuple(song for song in songs if song.split == split)
@@ -112,7 +111,8 @@ def _shards(songs, folder, chunks, settings):
             path = folder / f"{split}-{number:05d}-of-{len(starts):05d}.tfrecord"
             count = min(EXCERPTS_PER_SHARD, excerpts - start)
             decoded = folder / "decoded"
-            shards.append(Shard(path, decoded, chosen, split, start, count, *settings))
+            place = (path, decoded, chosen, split, start, count)
+            shards.append(Shard(*place, features, mixtures, seed))
     return shards
 
 
@@ -145,7 +145,6 @@ def _plan(songs, chunks, features, mixtures, seed):
         "version": __version__,
         "chunks": chunks,
         "features": features.to_dict(),
-        "mixtures": dataclasses.asdict(mixtures),
         "seed": seed,
         "splits": {song.key: song.split for song in songs},
         "sources": sources,
@@ -173,6 +172,8 @@ def _plan(songs, chunks, features, mixtures, seed):
         "mixing": [
             mixing.SILENCE_DB,
             mixing.GAP_SECONDS,
+            mixtures.kind_shares,
+            mixtures.balance_db,
             mixing.LEVEL_DB,
             mixing.CHANCES,
             mixing.SECOND_DB,

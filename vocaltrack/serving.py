@@ -50,7 +50,7 @@ def served_clustering(model):
     folded = layers.Dense(head.units, name=head.name)
     logits = folded(clone.get_layer("projection").input)
     folded.set_weights([first @ second, offset @ second + bias])
-    logits = layers.Reshape(clone.output["masks"].shape[1:])(logits)
+    logits = layers.Reshape(clone.output["masks"].shape[1:], name="mask_logits")(logits)
     masks = layers.Softmax(name="masks", dtype="float32")(logits)
     return keras.Model(clone.input, {**clone.output, "masks": masks}, name=clone.name)
 
@@ -121,7 +121,9 @@ def served_unet(model):
 
     def served(layer):
         if isinstance(layer, keras.Model):
-            return served_clustering(layer)
+            hdc = served_clustering(layer)  # of which the embeddings are not asked for
+            outputs = dict.fromkeys(hdc.output, hdc.output["masks"])
+            return keras.Model(hdc.input, outputs, name=hdc.name)
         if isinstance(layer, layers.BatchNormalization):
             return layers.Lambda(lambda x: x, name=layer.name)  # Identity takes no mask
         if layer.name in norms:

@@ -47,9 +47,9 @@ class TrainingConfig:
         power_exponent: exponent of the mixture's mel power that weighs the
             mask loss; 0 is the paper's plain BCE.
         precision: "float32", or "mixed_bfloat16", which computes in bfloat16
-            and keeps weights and losses in float32: U-nets train a third faster
-            on processors with AMX, more on AMD's from Zen 4 on. The saved networks
-            are float32 either way.
+            and keeps weights and losses in float32: faster for U-nets on processors
+            with AMX and on AMD's from Zen 4 on. The saved networks are float32
+            either way.
         seed: of the weights, the dropout and the shuffling.
     """
 

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Train and score under the protocol of Huang et al. (2014): about four hours on two
-# CPU cores.
+# CPU cores of AMD's Zen 4 or Intel's with AMX, which are fast in bfloat16.
 #
 #     recipes/mir1k/train.sh DATA
 #
 # DATA holds MIR-1K/. A call that was interrupted goes on. Needs the environment
 # (`. .venv/bin/activate`) and the extra `recipes`. The U-nets see the same
 # chunks for the same number of steps, with and without the masks, from two
-# seeds. Two networks are trained at a time, one on each core, which takes a tenth to a
-# fifth less time than one after the other on both.
+# seeds. Two networks are trained at a time, one on each of the cores 0 and 1 (taskset,
+# of Linux), which takes a tenth to a fifth less time than one after the other on both;
+# what they print is in the logs beside their runs.
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -21,24 +22,26 @@ common="--optimizer adam --decay cosine --dropout 0.1 --patience 100 --steps-per
 common="$common --epochs 24 --records records/mir1k"
 
 python recipes/mir1k/prepare.py "$data/MIR-1K" -o records/mir1k
-trap 'kill $(jobs -p) 2> /dev/null || true' EXIT  # Ctrl-C does not reach them
-on_core() {
-    taskset -c "$@" &
+mkdir -p $runs
+trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT  # Ctrl-C does not reach them
+train_on_core() {  # core run command: in the background
+    echo "training $runs/$2, see $runs/$2.log"
+    taskset -c "$1" python "${@:3}" --run "$runs/$2" > "$runs/$2.log" 2>&1 &
 }
-until_done() {
-    for job in $(jobs -p); do wait "$job"; done
+until_both_are_done() {
+    wait -n || { echo "a training failed, see its log" >&2; exit 1; }
+    wait -n || { echo "a training failed, see its log" >&2; exit 1; }
 }
-on_core 0 python train_clustering.py --model dc $common --run $runs/dc
-on_core 1 python train_clustering.py --model hdc $common --embedding-weight 0.25 --run $runs/hdc
-until_done
+train_on_core 0 dc train_clustering.py --model dc $common
+train_on_core 1 hdc train_clustering.py --model hdc $common --embedding-weight 0.25
+until_both_are_done
 common="$common --precision mixed_bfloat16"
 for model in unet uhnet; do
     [ $model = unet ] || common="$common --clustering $runs/hdc"
     for seed in 0 1; do
-        on_core $seed python train_unet.py --model $model $common --seed $seed \
-            --run $runs/$model-$seed
+        train_on_core $seed $model-$seed train_unet.py --model $model $common --seed $seed
     done
-    until_done
+    until_both_are_done
 done
 
 saved=$runs/saved

@@ -14,6 +14,7 @@ mask head of its own again: the smallest one that does the same on its projectio
 import argparse
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,11 @@ def unfold(model, weights, chunks):
         norm.set_weights([scale, norm.beta + mean, mean, variance])
 
 
+def without_counts(path):
+    """A weight's path without the numbers by which Keras tells GRUs of a process apart."""
+    return re.sub(r"(?<=ward_gru)_\d+", "", path)
+
+
 def unfold_clustering(model, weights):
     """Give an hdc the weights of a served one.
 
@@ -100,10 +106,11 @@ def unfold_clustering(model, weights):
         model: `keras.Model` of `build_clustering` with the mask head, new.
         weights: what `served_weights` returns.
     """
+    weights = {without_counts(name): values for name, values in weights.items()}
     head = model.get_layer("mask_head")
     for weight in model.weights:
         if not weight.path.startswith(head.path):
-            weight.assign(weights[weight.path][0])
+            weight.assign(weights[without_counts(weight.path)][0])
     first, offset = model.get_layer("projection").get_weights()
     kernel = np.linalg.pinv(first) @ weights["mask_head/kernel"][0]
     head.set_weights([kernel, weights["mask_head/bias"][0] - offset @ kernel])
