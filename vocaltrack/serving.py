@@ -42,13 +42,14 @@ def served_clustering(model):
 
     projection = model.get_layer("projection")
     clone = keras.models.clone_model(model, clone_function=served)
-    clone.get_layer("projection").set_weights(projection.get_weights())
+    fresh = clone.get_layer("projection")
+    fresh.set_weights(projection.get_weights())
     if "masks" not in clone.output:
         return clone
     head = model.get_layer("mask_head")
     (first, offset), (second, bias) = projection.get_weights(), head.get_weights()
     folded = layers.Dense(head.units, name=head.name)
-    logits = folded(clone.get_layer("projection").input)
+    logits = folded(fresh.input)
     folded.set_weights([first @ second, offset @ second + bias])
     logits = layers.Reshape(clone.output["masks"].shape[1:], name="mask_logits")(logits)
     masks = layers.Softmax(name="masks", dtype="float32")(logits)

@@ -29,8 +29,9 @@ train_on_core() {  # core run command: in the background
     taskset -c "$1" python "${@:3}" --run "$runs/$2" > "$runs/$2.log" 2>&1 &
 }
 until_both_are_done() {
-    wait -n || { echo "a training failed, see its log" >&2; exit 1; }
-    wait -n || { echo "a training failed, see its log" >&2; exit 1; }
+    for _ in 1 2; do
+        wait -n || { echo "a training failed, see its log" >&2; exit 1; }
+    done
 }
 train_on_core 0 dc train_clustering.py --model dc $common
 train_on_core 1 hdc train_clustering.py --model hdc $common --embedding-weight 0.25
