@@ -97,8 +97,9 @@ def test_training(called):
     common += ["--steps-per-epoch", 5, "--patience", 6, "--precision", "mixed_bfloat16"]
     common += ["--power-exponent", 0.5, "--seed", 7, "--initial", "i"]
     extra = ["--embedding-weight", 0.3, "--target-columns", 1]
+    hybrid = ["--clustering-dropout", 0.4, "--fine-tune"]
     run("train-clustering", "--model", "hdc", "--run", "h", *common, *extra)
-    run("train-unet", "--model", "uhnet", "--run", "u", *common, "--clustering", "c")
+    run("train-unet", "--model", "uhnet", "--run", "u", *common, "--clustering", "c", *hybrid)
     (hdc, network, *places), (uhnet, unet, *other_places) = (call.values() for call in calls)
     for config in (hdc, uhnet):
         assert (config.optimizer, config.learning_rate, config.decay) == ("adam", 0.01, "cosine")
@@ -108,7 +109,15 @@ def test_training(called):
     assert (hdc.model, hdc.embedding_weight, hdc.target_columns) == ("hdc", 0.3, 1)
     assert (uhnet.model, uhnet.embedding_weight, uhnet.target_columns) == ("uhnet", 0.5, 2)
     assert (network.units, network.dropout, unet.style, unet.dropout) == (128, 0.2, "strided", 0.2)
+    assert (unet.clustering_dropout, unet.fine_tuned) == (0.4, True)
     assert places == ["r", "h", None, "i"] and other_places == ["r", "u", "c", "i"]
+
+
+@pytest.mark.parametrize("words", (["--fine-tune"], ["--clustering-dropout", "0.1"]))
+def test_a_unet_takes_nothing_that_is_for_the_hdc_inside_a_uhnet(words, capsys):
+    given = ["train-unet", "--model", "unet", "--records", "r", "--run", "u", *words]
+    assert main(given) == 2
+    assert capsys.readouterr().err.startswith("vocaltrack: error: a unet holds no hdc; leave")
 
 
 def test_evaluate(called, stems, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The networks: shapes, sizes, the defects of the paper's code, and that they learn."""
 
+import dataclasses
 import functools
 
 import keras
@@ -35,10 +36,11 @@ def clustering(mask_head=True, seed=0):
     return build_clustering(TINY_CLUSTERING, MEAN, STD, mask_head)
 
 
-def unet(style="strided", hdc=None, seed=0):
+def unet(style="strided", hdc=None, seed=0, **hybrid):
     """A U-net, or a UH-net over `hdc`, whose statistics and biases are not the initial ones."""
     keras.utils.set_random_seed(seed)
-    model = build_unet(TINY_UNET[style], MEAN, STD, hdc)
+    config = dataclasses.replace(TINY_UNET[style], **hybrid)
+    model = build_unet(config, MEAN, STD, hdc)
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -256,8 +258,8 @@ def trained_a_step(model):
 
 
 def test_the_clustering_network_inside_the_uhnet_is_frozen():
-    hdc = clustering()
-    model = unet(hdc=hdc)
+    model = unet(hdc=built("hdc"))
+    hdc = model.get_layer("hdc")
     assert hdc.trainable_weights == [] and len(hdc.weights) > 0
     inner = {id(weight) for weight in hdc.weights}
     assert inner <= {id(weight) for weight in model.weights}
@@ -269,6 +271,43 @@ def test_the_clustering_network_inside_the_uhnet_is_frozen():
     for old, new in zip(before, hdc.get_weights()):
         np.testing.assert_array_equal(new, old)
     assert np.abs(model.get_layer("down0").get_weights()[0] - outside[0]).max() > 1e-3
+
+
+def test_a_fine_tuned_uhnet_trains_its_clustering_network():
+    model = unet(hdc=built("hdc"), fine_tuned=True)
+    hdc = model.get_layer("hdc")
+    learning = {id(weight) for weight in model.trainable_weights}
+    assert {id(weight) for weight in hdc.trainable_weights} < learning
+    named = [hdc.get_layer(name) for name in ("bi_gru_1", "projection", "mask_head")]
+    before = [layer.get_weights()[0] for layer in named]
+    trained_a_step(model)
+    for layer, old in zip(named, before):
+        assert np.abs(layer.get_weights()[0] - old).max() > 1e-3
+
+
+def test_the_clustering_network_that_a_uhnet_is_made_from_stays_as_it_was():
+    hdc = clustering()
+    before, masks = hdc.get_weights(), outputs(hdc, training=True)["masks"]
+    trained_a_step(unet(hdc=hdc, fine_tuned=True))
+    unet(hdc=hdc)
+    for old, new in zip(before, hdc.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert len(hdc.trainable_weights) == len(hdc.weights)
+    assert np.abs(outputs(hdc, training=True)["masks"] - masks).max() > 1e-3  # dropout
+
+
+@pytest.mark.parametrize("frozen_before", (False, True))
+@pytest.mark.parametrize("fine_tuned", (False, True))
+def test_dropout_in_the_clustering_network_is_for_training_alone(fine_tuned, frozen_before):
+    """Also in that of a uhnet in which it had none, and learned nothing."""
+    hdc = built("uhnet").get_layer("hdc") if frozen_before else built("hdc")
+    masks = outputs(built("hdc"))["masks"]
+    model = unet(hdc=hdc, clustering_dropout=0.3, fine_tuned=fine_tuned)
+    inside = model.get_layer("hdc")
+    assert len(inside.trainable_weights) == (len(inside.weights) if fine_tuned else 0)
+    seen = seen_by_the_unet(model)
+    np.testing.assert_allclose(outputs(seen)["mask"][..., 1:], masks, atol=1e-6)
+    assert np.abs(outputs(seen, training=True)["mask"][..., 1:] - masks).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ("hdc", "unet"))

@@ -438,6 +438,25 @@ def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_uhnet_starts_from_another_with_the_hdc_inside_it(runs, records, tmp_path):
+    """Fine-tuned a step, that one has moved; the run that it came from has not."""
+    tuned = dataclasses.replace(SMALL_UNET, fine_tuned=True)
+    config = settings("uhnet", epochs=1)
+    train(config, tuned, records, tmp_path / "tuned", None, runs / "uhnet", verbose=0)
+    train(config, SMALL_UNET, records, tmp_path / "frozen", None, tmp_path / "tuned", verbose=0)
+    hdcs = [
+        load_run(run)[0].get_layer("hdc").get_weights()
+        for run in (runs / "uhnet", tmp_path / "tuned", tmp_path / "frozen")
+    ]
+    moved = [np.abs(new - old).max() for old, new in zip(*hdcs[:2], strict=True)]
+    assert max(moved) > 1e-4
+    for tuned, frozen in zip(*hdcs[1:], strict=True):
+        np.testing.assert_array_equal(frozen, tuned)
+    description = json.loads((tmp_path / "tuned" / "run.json").read_text())
+    assert description["network"]["fine_tuned"] is True
+    assert set(description["started_from"]) == {"initial"}
+
+
 @pytest.mark.parametrize("split", ["train", "valid"])
 def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys, split):
     damaged = tmp_path / "records"

@@ -200,7 +200,16 @@ def train_clustering(options):
 
 def train_unet(options):
     """Train unet or uhnet."""
-    _train(options, preset(options.preset, options.dropout)[1])
+    if options.model != "uhnet" and (options.fine_tune or options.clustering_dropout):
+        raise UserError(
+            f"a {options.model} holds no hdc; leave --fine-tune and --clustering-dropout out"
+        )
+    network = dataclasses.replace(
+        preset(options.preset, options.dropout)[1],
+        clustering_dropout=options.clustering_dropout,
+        fine_tuned=options.fine_tune,
+    )
+    _train(options, network)
 
 
 def export(options):

@@ -128,11 +128,19 @@ class UnetConfig:
             by its stride (Jansson et al. 2017), with residual layers at the two
             lowest levels, and trains several times faster on a CPU.
         dropout: share of the values dropped in the deepest levels.
+        clustering_dropout: share of the values dropped in the uhnet's clustering
+            network while the uhnet learns: the masks are better for the voices that
+            both learn from than for others, and a uhnet that learns from masks made
+            worse relies less on them. 0 is the paper's.
+        fine_tuned: the uhnet's clustering network goes on learning inside it; in
+            the paper it is frozen.
     """
 
     filters: int = 64
     style: str = "double"
     dropout: float = 0.5
+    clustering_dropout: float = 0.0
+    fine_tuned: bool = False
 
 
 PRESETS = {

@@ -52,8 +52,8 @@ def build_unet(config, mean, std, clustering=None):
         config: `UnetConfig`.
         mean, std: input normalisation, one value per mel band, in dB.
         clustering: a trained `hdc`; its two softmax masks become the second
-            and third input channel (paper, Fig. 5). It is frozen here,
-            its dropout too.
+            and third input channel (paper, Fig. 5). The UH-net holds a copy
+            of it: frozen, and without dropout, unless the config says otherwise.
 
     Returns:
         `keras.Model` from log_mel to the vocals' proportion mask, float32
@@ -70,18 +70,28 @@ def build_unet(config, mean, std, clustering=None):
     if clustering is not None:
         if "masks" not in clustering.output:
             raise ValueError("the UH-net needs a clustering network with a mask head (hdc)")
-        clustering.trainable = False
-        # In fit, Keras overrules the training=False below for a nested model.
-        for layer in clustering.layers:
-            if isinstance(layer, layers.Dropout):
-                layer.rate = 0.0
-        masks = clustering(inputs, training=False)["masks"]
-        x = layers.Concatenate(name="log_mel_and_masks")([x, masks])
+        clustering = _copy(clustering, config.clustering_dropout, config.fine_tuned)
+        x = layers.Concatenate(name="log_mel_and_masks")([x, clustering(inputs)["masks"]])
     x = {"double": double_unet, "strided": strided_unet}[config.style](x, config)
     name = "unet" if clustering is None else "uhnet"
     return keras.Model(
         inputs, layers.Activation("sigmoid", dtype="float32", name="mask")(x), name=name
     )
+
+
+def _copy(model, dropout, trainable):
+    """A network with the same weights, but another dropout, that learns or does not."""
+
+    def copied(layer):
+        is_dropout = isinstance(layer, layers.Dropout)
+        new = {"rate": dropout} if is_dropout else {}
+        return type(layer).from_config({**layer.get_config(), **new})
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    for part in (copy, *copy.layers):  # Keras does not pass it on to the layers of a clone
+        part.trainable = trainable
+    return copy
 
 
 def vocals_mask(model, log_mel):

@@ -230,7 +230,19 @@ def add_train_unet(parser):
     parser.add_argument(
         "--clustering",
         metavar="RUN",
-        help="uhnet, which needs it: run of the hdc whose masks it takes",
+        help="uhnet: run of the hdc whose masks it takes; needed unless --initial has one inside",
+    )
+    parser.add_argument(
+        "--clustering-dropout",
+        type=_number(float, 0.0, 0.95),
+        default=0.0,
+        help="uhnet: share of values dropped in the hdc while the uhnet learns, so that it does "
+        "not rely on masks that are better in training than elsewhere",
+    )
+    parser.add_argument(
+        "--fine-tune",
+        action="store_true",
+        help="uhnet: the hdc goes on learning inside it; the paper's is frozen",
     )
     parser.add_argument(
         "--initial", metavar="RUN", help="run to start from, of a unet; for a uhnet also a uhnet's"

@@ -76,7 +76,8 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         network: `ClusteringConfig` or `UnetConfig`.
         records: folder of the records.
         run: folder of the run; made when absent.
-        clustering_run: run of the `hdc` whose masks a uhnet takes; None for others.
+        clustering_run: run of the `hdc` whose masks a uhnet takes; None for others,
+            and for that of the uhnet that it starts from.
         initial_run: run whose best weights and input normalisation this one
             starts from.
         verbose: of `keras.Model.fit`.
@@ -129,17 +130,22 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
 
 
 def _others(model, manifest, initial_run, clustering_run):
-    """{"initial", "clustering"}: the runs that a run starts from as (path,
-    description, network), None for the one that it does without."""
+    """The runs that a run starts from.
+
+    Returns:
+        {"initial", "clustering"}: each as (path, description, network), None for
+        the one that it does without.
+    """
     initial = clustering = None
     if initial_run is not None:
         initial = load_other_run(initial_run, manifest, _sources(model))
     if clustering_run is not None and model != "uhnet":
         raise UserError(f"a {model} takes no --clustering; leave it out")
     if model == "uhnet":
-        if clustering_run is None:
+        if clustering_run is not None:
+            clustering = load_other_run(clustering_run, manifest, ("hdc",))
+        elif initial is None or initial[2].name != "uhnet":
             raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
-        clustering = load_other_run(clustering_run, manifest, ("hdc",))
     return {"initial": initial, "clustering": clustering}
 
 
@@ -151,6 +157,8 @@ def _builder(config, network, manifest, others):
     if source is not None:
         mean, std = description["mean"], description["std"]
     clustering = others["clustering"] and others["clustering"][2]
+    if config.model == "uhnet" and clustering is None:
+        clustering = source.get_layer("hdc")
 
     def build():
         keras.utils.set_random_seed(config.seed)
