@@ -83,9 +83,10 @@ def _copy(model, dropout, trainable):
     """A network with the same weights, but another dropout, that learns or does not."""
 
     def copied(layer):
-        is_dropout = isinstance(layer, layers.Dropout)
-        new = {"rate": dropout} if is_dropout else {}
-        return type(layer).from_config({**layer.get_config(), **new})
+        config = layer.get_config()
+        if isinstance(layer, layers.Dropout):
+            config["rate"] = dropout
+        return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=copied)
     copy.set_weights(model.get_weights())
