@@ -20,6 +20,8 @@ from vocaltrack.errors import exits_on_user_error
 
 COMPARED = {
     "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),
+    "uhnet-on over unet-on": (("unet-on",), ("uhnet-on",)),
+    "uhnet-tuned over unet-on": (("unet-on",), ("uhnet-tuned",)),
     "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 METRICS = ("SDR", "PSNR", "accuracy")

@@ -34,6 +34,8 @@ def main():
         right.plot(*curve(options.runs / run, "val_loss"), style, label=run)
     right.set_title("Mask loss (BCE) on the validation songs")
     for axes in (left, right):
+        # One step that went wrong early would flatten all the rest.
+        axes.set_ylim(top=1.02 * max(line.get_ydata()[0] for line in axes.lines))
         axes.set_xlabel("steps of 32 chunks")
         axes.legend()
         axes.grid(alpha=0.3)
