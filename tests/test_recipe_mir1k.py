@@ -151,6 +151,25 @@ def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(monkey
     np.testing.assert_allclose(compare.gain(few, ("a",), ("b", "c"), "SDR")[1], [1, 4, 2])
 
 
+def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
+    import compare
+
+    def clip(dc, clusters):
+        scores = {"dc": dc, "hdc:clusters": clusters}
+        return {"scores": {s: dict(SDR=sdr, accuracy=right) for s, (sdr, right) in scores.items()}}
+
+    clips = {
+        "right": clip((5.0, 0.5), (6.0, 0.9)),
+        "dc wrong": clip((-9.0, 0.4), (6.0, 0.9)),
+        "both wrong": clip((-9.0, 0.1), (-8.0, 0.2)),
+        "silent": clip((None, 0.9), (6.0, 0.9)),
+    }
+    name, right = compare.where_clusters_are_right(clips)
+    assert list(right) == ["right"]
+    assert "dc in 2, hdc:clusters in 1 of 3" in name
+
+
 def test_the_gains_of_the_readme_are_the_recipes(monkeypatch, capsys):
     monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
     import compare

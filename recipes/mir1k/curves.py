@@ -34,8 +34,9 @@ def main():
         right.plot(*curve(options.runs / run, "val_loss"), style, label=run)
     right.set_title("Mask loss (BCE) on the validation songs")
     for axes in (left, right):
-        # One step that went wrong early would flatten all the rest.
-        axes.set_ylim(top=1.02 * max(line.get_ydata()[0] for line in axes.lines))
+        # One early loss that is far off would flatten all the rest.
+        curves = [line.get_ydata() for line in axes.lines]
+        axes.set_ylim(0.98 * min(map(min, curves)), 1.02 * max(values[0] for values in curves))
         axes.set_xlabel("steps of 32 chunks")
         axes.legend()
         axes.grid(alpha=0.3)

@@ -24,38 +24,40 @@ common="$common --epochs 24 --records records/mir1k"
 python recipes/mir1k/prepare.py "$data/MIR-1K" -o records/mir1k
 mkdir -p $runs
 trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT  # Ctrl-C does not reach them
+trainings=()
 train_on_core() {  # core run command: in the background
     echo "training $runs/$2, see $runs/$2.log"
     taskset -c "$1" python "${@:3}" --run "$runs/$2" > "$runs/$2.log" 2>&1 &
+    trainings+=($!)
 }
-until_done() {  # so many of them
-    for _ in $(seq "$1"); do
-        wait -n || { echo "a training failed, see its log" >&2; exit 1; }
+until_done() {  # those given, by their numbers
+    for training in "$@"; do
+        wait "$training" || { echo "a training failed, see the logs in $runs" >&2; exit 1; }
     done
 }
 train_on_core 0 dc train_clustering.py --model dc $common
 train_on_core 1 hdc train_clustering.py --model hdc $common --embedding-weight 0.25
-until_done 2
+until_done "${trainings[@]}"
 unets="$common --precision mixed_bfloat16"
 masks="--clustering $runs/hdc"
 for seed in 0 1; do
     train_on_core $seed unet-$seed train_unet.py --model unet $unets --seed $seed
 done
-until_done 2
+until_done "${trainings[@]}"
 for seed in 0 1; do
     train_on_core $seed uhnet-$seed train_unet.py --model uhnet $unets $masks --seed $seed
 done
-until_done 2
+until_done "${trainings[@]}"
 
-# Three ways on from the first U-net, of as many steps: without masks, with masks as bad
-# in training as strange singers' are, and with an hdc that goes on learning besides.
+# Three ways on from the first U-net, 1200 steps each: without masks, with masks made
+# worse in training, and with an hdc that goes on learning besides.
 on="$unets --epochs 8 --learning-rate 3e-4 --initial $runs/unet-0"
-bad="$masks --clustering-dropout 0.3"
+worse="$masks --clustering-dropout 0.3"
+train_on_core 1 uhnet-tuned train_unet.py --model uhnet $on $worse --fine-tune
 train_on_core 0 unet-on train_unet.py --model unet $on
-train_on_core 1 uhnet-tuned train_unet.py --model uhnet $on $bad --fine-tune
-until_done 1
-train_on_core 0 uhnet-on train_unet.py --model uhnet $on $bad
-until_done 2
+until_done $!
+train_on_core 0 uhnet-on train_unet.py --model uhnet $on $worse
+until_done "${trainings[@]}"
 
 saved=$runs/saved
 for run in dc hdc unet-0 unet-1 uhnet-0 uhnet-1 unet-on uhnet-on uhnet-tuned; do
