@@ -133,10 +133,15 @@ def test_bad_models_of_the_recipe_are_refused(recipe, models):
         recipe[1].load(models)
 
 
-def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(monkeypatch):
+@pytest.fixture
+def compare(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
     import compare
 
+    return compare
+
+
+def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(compare):
     def clip(song, seconds, before, after):
         scores = {"a": {"SDR": before}, "b": {"SDR": after[0]}, "c": {"SDR": after[1]}}
         return {"song": song, "seconds": seconds, "scores": scores}
@@ -151,10 +156,7 @@ def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(monkey
     np.testing.assert_allclose(compare.gain(few, ("a",), ("b", "c"), "SDR")[1], [1, 4, 2])
 
 
-def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
-    import compare
-
+def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(compare):
     def clip(dc, clusters):
         scores = {"dc": dc, "hdc:clusters": clusters}
         return {"scores": {s: dict(SDR=sdr, accuracy=right) for s, (sdr, right) in scores.items()}}
@@ -170,10 +172,7 @@ def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(monkeypatch):
     assert "dc in 2, hdc:clusters in 1 of 3" in name
 
 
-def test_the_gains_of_the_readme_are_the_recipes(monkeypatch, capsys):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
-    import compare
-
+def test_the_gains_of_the_readme_are_the_recipes(compare, monkeypatch, capsys):
     paths = [str(REPOSITORY / "recipes" / "mir1k" / f"scores-{s}.json") for s in ("valid", "test")]
     monkeypatch.setattr("sys.argv", ["compare.py", *paths])
     compare.main()

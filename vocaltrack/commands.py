@@ -200,10 +200,6 @@ def train_clustering(options):
 
 def train_unet(options):
     """Train unet or uhnet."""
-    if options.model != "uhnet" and (options.fine_tune or options.clustering_dropout):
-        raise UserError(
-            f"a {options.model} holds no hdc; leave --fine-tune and --clustering-dropout out"
-        )
     network = dataclasses.replace(
         preset(options.preset, options.dropout)[1],
         clustering_dropout=options.clustering_dropout,

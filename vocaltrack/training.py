@@ -90,6 +90,8 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             holds a run with other settings, or another process trains it.
     """
     run = Path(run)
+    if config.model != "uhnet":
+        _refuse_hybrid_settings(config.model, network, clustering_run)
     manifest = Manifest.load(records)
     others = _others(config.model, manifest, initial_run, clustering_run)
     mean, std, build = _builder(config, network, manifest, others)
@@ -129,6 +131,14 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             ) from error
 
 
+def _refuse_hybrid_settings(model, network, clustering_run):
+    """Refuse what would be ignored in a network that holds no hdc."""
+    if clustering_run is not None:
+        raise UserError(f"a {model} takes no --clustering; leave it out")
+    if model == "unet" and (network.fine_tuned or network.clustering_dropout):
+        raise UserError(f"a {model} holds no hdc; leave --fine-tune and --clustering-dropout out")
+
+
 def _others(model, manifest, initial_run, clustering_run):
     """The runs that a run starts from.
 
@@ -139,8 +149,6 @@ def _others(model, manifest, initial_run, clustering_run):
     initial = clustering = None
     if initial_run is not None:
         initial = load_other_run(initial_run, manifest, _sources(model))
-    if clustering_run is not None and model != "uhnet":
-        raise UserError(f"a {model} takes no --clustering; leave it out")
     if model == "uhnet":
         if clustering_run is not None:
             clustering = load_other_run(clustering_run, manifest, ("hdc",))

@@ -53,20 +53,23 @@ def where_clusters_are_right(clips):
     """(what is left out, the other clips): where both find a voice, the clips in which
     neither has most bins wrong, as when the clusters are the wrong way round."""
     systems = ("dc", "hdc:clusters")
-    heard = {
+    both = heard(clips, systems)
+    wrong = {
+        system: {name for name, clip in both.items() if clip["scores"][system]["accuracy"] < 0.5}
+        for system in systems
+    }
+    counts = ", ".join(f"{system} in {len(names)}" for system, names in wrong.items())
+    right = {name: clip for name, clip in both.items() if name not in set.union(*wrong.values())}
+    return f"the same without clips with most bins wrong ({counts} of {len(both)})", right
+
+
+def heard(clips, systems):
+    """The clips of which no system returned silence."""
+    return {
         name: clip
         for name, clip in clips.items()
         if all(clip["scores"][system]["SDR"] is not None for system in systems)
     }
-    wrong = {
-        system: {n for n, clip in heard.items() if clip["scores"][system]["accuracy"] < 0.5}
-        for system in systems
-    }
-    counts = ", ".join(f"{system} in {len(names)}" for system, names in wrong.items())
-    right = {
-        n: clip for n, clip in heard.items() if not any(n in names for names in wrong.values())
-    }
-    return f"the same without clips with most bins wrong ({counts} of {len(heard)})", right
 
 
 def gain(clips, before, after, metric):
@@ -82,10 +85,8 @@ def gain(clips, before, after, metric):
     """
     units = defaultdict(list)
     by_song = len(songs(clips)) >= FEWEST_SONGS
-    for name, clip in clips.items():
+    for name, clip in heard(clips, (*before, *after)).items():
         scores = clip["scores"]
-        if any(scores[system]["SDR"] is None for system in (*before, *after)):
-            continue
         values = [np.mean([scores[s][metric] for s in group]) for group in (before, after)]
         units[clip["song"] if by_song else name].append((values[1] - values[0], clip))
     every = [pair for pairs in units.values() for pair in pairs]

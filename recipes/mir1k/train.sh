@@ -40,14 +40,12 @@ train_on_core 1 hdc train_clustering.py --model hdc $common --embedding-weight 0
 until_done "${trainings[@]}"
 unets="$common --precision mixed_bfloat16"
 masks="--clustering $runs/hdc"
-for seed in 0 1; do
-    train_on_core $seed unet-$seed train_unet.py --model unet $unets --seed $seed
+for model in "unet $unets" "uhnet $unets $masks"; do
+    for seed in 0 1; do
+        train_on_core $seed ${model%% *}-$seed train_unet.py --model $model --seed $seed
+    done
+    until_done "${trainings[@]}"
 done
-until_done "${trainings[@]}"
-for seed in 0 1; do
-    train_on_core $seed uhnet-$seed train_unet.py --model uhnet $unets $masks --seed $seed
-done
-until_done "${trainings[@]}"
 
 # Three ways on from the first U-net, 1200 steps each: without masks, with masks made
 # worse in training, and with an hdc that goes on learning besides.
