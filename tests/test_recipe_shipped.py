@@ -139,6 +139,29 @@ def test_an_hdc_and_its_mask_head_are_what_they_were(recipe, tmp_path):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-4)
 
 
+def test_a_uhnet_and_the_hdc_inside_it_are_what_they_were(recipe, tmp_path):
+    """Its SavedModel has no projection of the hdc any more, only what it did to the masks."""
+    config = ClusteringConfig(units=4, layers=2, embedding_size=3)
+    hdc = build_clustering(config, MEAN, STD, mask_head=True)
+    uhnet = build_unet(CONFIG, MEAN, STD, hdc)
+    rng = np.random.default_rng(0)
+    for weight in uhnet.get_layer("hdc").weights:
+        weight.assign(rng.normal(0, 0.3, weight.shape))
+    export(uhnet, FeatureConfig(), tmp_path / "uhnet")
+    weights, mean, std = recipe.served_weights(tmp_path / "uhnet")
+    np.testing.assert_allclose(mean, MEAN, rtol=1e-5)
+    inner = build_clustering(config, mean, std, mask_head=True)
+    recipe.unfold_clustering(inner, weights)
+    expected = uhnet.get_layer("hdc")(log_mel(), training=False)["masks"].numpy()
+    assert expected[..., 0].std() > 0.05
+    np.testing.assert_allclose(inner(log_mel(), training=False)["masks"], expected, atol=1e-4)
+    model = build_unet(CONFIG, mean, std, inner)
+    recipe.unfold(model, weights, log_mel())
+    expected = uhnet(log_mel(), training=False).numpy()
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(model(log_mel(), training=False), expected, atol=1e-4)
+
+
 def test_a_5x5_convolution_at_the_end_is_the_same_in_two(recipe, trained, tmp_path):
     export(trained, FeatureConfig(), tmp_path / "unet")
     weights, mean, std = recipe.served_weights(tmp_path / "unet")

@@ -8,7 +8,8 @@ which leaves the network what it was, and training can go on. U-nets of before
 version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
 convolution at the end) become those of today; the far row and column of their
 kernels are lost, so that the loss begins a little higher. An hdc gets a
-mask head of its own again: the smallest one that does the same on its projection.
+mask head of its own again: the smallest one that does the same on its projection,
+which inside a uhnet begins at random, since there nothing asks for the embeddings.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def served_weights(folder):
     for variable in function.variables:
         weights.setdefault(variable.name.split(":")[0], []).append(variable.numpy())
     constants = [t.numpy().ravel() for t in function.captured_inputs if t.dtype == tf.float32]
-    mean, variance = constants
+    mean, variance = constants[:2]  # a uhnet repeats those of its hdc
     return weights, mean, np.sqrt(variance)
 
 
@@ -94,23 +95,26 @@ def unfold(model, weights, chunks):
         norm.set_weights([scale, norm.beta + mean, mean, variance])
 
 
-def without_counts(path):
-    """A weight's path without the numbers by which Keras tells GRUs of a process apart."""
-    return re.sub(r"(?<=ward_gru)_\d+", "", path)
+def role(path):
+    """A weight's path without the layer that Keras may or may not put before a GRU, and
+    the number by which it tells GRUs of a process apart."""
+    return re.sub(r".*?(forward|backward)_gru\w*(?=/)", r"\1", path)
 
 
 def unfold_clustering(model, weights):
-    """Give an hdc the weights of a served one.
+    """Give an hdc the weights of a served one, or of that inside a served uhnet.
 
     Args:
         model: `keras.Model` of `build_clustering` with the mask head, new.
         weights: what `served_weights` returns.
     """
-    weights = {without_counts(name): values for name, values in weights.items()}
+    served = {}
+    for name, values in weights.items():  # in the order of the layers, as the model's are
+        served.setdefault(role(name), []).extend(values)
     head = model.get_layer("mask_head")
     for weight in model.weights:
-        if not weight.path.startswith(head.path):
-            weight.assign(weights[without_counts(weight.path)][0])
+        if role(weight.path) in served and not weight.path.startswith(head.path):
+            weight.assign(served[role(weight.path)].pop(0))
     first, offset = model.get_layer("projection").get_weights()
     kernel = np.linalg.pinv(first) @ weights["mask_head/kernel"][0]
     head.set_weights([kernel, weights["mask_head/bias"][0] - offset @ kernel])
@@ -123,18 +127,20 @@ def main():
     parser.add_argument("--run", required=True, type=Path)
     options = parser.parse_args()
     name = read_contract(options.saved_model)["model"]
-    if name not in ("hdc", "unet"):
-        parser.error(f"a {name} starts from a unet or an hdc; unfold that")
+    if name == "dc":
+        parser.error("unfold the hdc, which is a dc with masks")
     manifest = Manifest.load(options.records)
     weights, mean, std = served_weights(options.saved_model)
     clustering, network = preset("compact", dropout=0.1)
     mean, std = mean.tolist(), std.tolist()
+    hdc = None
+    if name != "unet":
+        hdc = build_clustering(clustering, mean, std, mask_head=True)
+        unfold_clustering(hdc, weights)
     if name == "hdc":
-        network = clustering
-        model = build_clustering(network, mean, std, mask_head=True)
-        unfold_clustering(model, weights)
+        network, model = clustering, hdc
     else:
-        model = build_unet(network, mean, std)
+        model = build_unet(network, mean, std, hdc)
         stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
         unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
     splits = json.loads(Path(__file__).with_name("splits.json").read_text(encoding="utf-8"))
