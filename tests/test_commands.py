@@ -14,7 +14,7 @@ import soundfile
 from vocaltrack.audio import open_audio
 from vocaltrack.cli import main
 from vocaltrack.ffmpeg import Description
-from vocaltrack.quiet import compute_in_bfloat16
+from vocaltrack.quiet import compute_in_bfloat16, warn_if_slow_in_bfloat16
 from vocaltrack.records import Manifest
 
 
@@ -174,7 +174,9 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
         ("AuthenticAMD", "fpu avx2", False),
     ],
 )
-def test_bfloat16_is_for_processors_that_are_faster_in_it(monkeypatch, vendor, flags, is_faster):
+def test_bfloat16_is_for_processors_that_are_faster_in_it(
+    monkeypatch, capsys, vendor, flags, is_faster
+):
     import tensorflow as tf
 
     asked = []
@@ -184,3 +186,19 @@ def test_bfloat16_is_for_processors_that_are_faster_in_it(monkeypatch, vendor, f
     monkeypatch.setattr(Path, "read_text", lambda path, errors: information)
     compute_in_bfloat16()
     assert asked == ([{"auto_mixed_precision_onednn_bfloat16": True}] if is_faster else [])
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
+    warn_if_slow_in_bfloat16()
+    warning = capsys.readouterr().err
+    assert ("may train many times slower" in warning) is not is_faster
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    warn_if_slow_in_bfloat16()
+    assert capsys.readouterr().err == ""
+
+
+def test_training_in_bfloat16_is_warned_of_and_float32_is_not(called, monkeypatch):
+    called("vocaltrack.training.train")
+    warned = []
+    monkeypatch.setattr("vocaltrack.commands.warn_if_slow_in_bfloat16", lambda: warned.append(1))
+    for precision in ("float32", "mixed_bfloat16"):
+        run("train-unet", "--records", "r", "--run", "u", "--precision", precision)
+    assert warned == [1]

@@ -16,6 +16,7 @@ from vocaltrack.quiet import (
     libraries_silenced,
     load_tensorflow,
     save_memory,
+    warn_if_slow_in_bfloat16,
 )
 
 SHORTER = 0.5  # seconds by which a film's sound may miss its length in silence
@@ -221,6 +222,8 @@ def export(options):
 
 def _train(options, network, **extra):
     load_tensorflow()
+    if options.precision != "float32":
+        warn_if_slow_in_bfloat16()
     from vocaltrack.training import TrainingConfig, train
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))

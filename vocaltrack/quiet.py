@@ -107,22 +107,45 @@ def numpy_in_one_thread():
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def is_fast_in_bfloat16():
+    """Whether the processor is faster in bfloat16 than in float32.
+
+    Those are Intel's with AMX and AMD's with AVX-512's bfloat16 instructions (Zen 4 and
+    later). With the latter alone Intel's are slower, and without either a processor
+    trains many times slower. False where there is no /proc/cpuinfo to tell it.
+    """
+    try:
+        processor = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:
+        return False
+    is_amd = "AuthenticAMD" in processor
+    return "amx_bf16" in processor or (is_amd and "avx512_bf16" in processor)
+
+
 def compute_in_bfloat16():
     """Let TensorFlow compute in bfloat16 where the processor is faster in it.
 
-    Those are Intel's with AMX and AMD's with AVX-512's bfloat16 instructions (Zen 4 and
-    later); with the latter alone Intel's are slower than in float32. The U-nets run up
-    to 1.6 times faster; their SI-SDR changes by less than 0.02 dB. A setting of the
-    whole process, so it is for the command alone.
+    The U-nets run up to 1.6 times faster; their SI-SDR changes by less than 0.02 dB. A
+    setting of the whole process, so it is for the command alone.
     """
-    with contextlib.suppress(OSError):
-        processor = Path("/proc/cpuinfo").read_text(errors="replace")
-        is_amd = "AuthenticAMD" in processor
-        if "amx_bf16" in processor or (is_amd and "avx512_bf16" in processor):
-            import tensorflow as tf
+    if is_fast_in_bfloat16():
+        import tensorflow as tf
 
-            option = {"auto_mixed_precision_onednn_bfloat16": True}
-            tf.config.optimizer.set_experimental_options(option)
+        option = {"auto_mixed_precision_onednn_bfloat16": True}
+        tf.config.optimizer.set_experimental_options(option)
+
+
+def warn_if_slow_in_bfloat16():
+    """Say so where training in bfloat16 is likely to be slow: on a processor that is
+    not known to be fast in it, without a GPU."""
+    import tensorflow as tf
+
+    if not is_fast_in_bfloat16() and not tf.config.list_physical_devices("GPU"):
+        print(
+            "warning: this processor is not known to be fast in bfloat16 and may train many "
+            "times slower than in float32; leave --precision out",
+            file=sys.stderr,
+        )
 
 
 def leave(code):
