@@ -26,7 +26,7 @@ from timing import PRECISIONS
 
 import vocaltrack
 from vocaltrack import models
-from vocaltrack.config import UnetConfig, read_json
+from vocaltrack.config import TrainingConfig, UnetConfig, read_json
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.files import write_json
 from vocaltrack.metrics import level_db, si_sdr
@@ -34,7 +34,7 @@ from vocaltrack.pipeline import batches, power_weight
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
 from vocaltrack.savedmodel import separate_waveform
-from vocaltrack.training import TrainingConfig, compile_model
+from vocaltrack.training import compile_model
 
 STEPS = 600
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import keras
 from timing import BATCH, NETWORKS, PRECISIONS, chunks_a_second
 
-from vocaltrack.config import PRESETS, preset
+from vocaltrack.config import PRESETS, TrainingConfig, preset
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches, mask_examples
 from vocaltrack.records import Manifest
-from vocaltrack.training import TrainingConfig, compile_model, examples
+from vocaltrack.training import compile_model, examples
 
 TWINS = Path(__file__).with_name("speed_pytorch.py")
 

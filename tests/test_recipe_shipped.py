@@ -12,12 +12,11 @@ import tensorflow as tf
 from keras import layers
 
 from tests.paths import REPOSITORY
-from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
+from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.runs import describe_run, load_run
 from vocaltrack.savedmodel import export
-from vocaltrack.training import TrainingConfig
 
 MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
 CONFIG = UnetConfig(filters=2, style="strided")

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tests.paths import EXAMPLE
 from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
 from vocaltrack.cli import build_parser, main
-from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
+from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
@@ -26,7 +26,7 @@ from vocaltrack.models import build_unet, vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run, read_log
-from vocaltrack.training import TrainingConfig, compile_model, examples, train
+from vocaltrack.training import compile_model, examples, train
 
 SMALL_UNET = UnetConfig(filters=4, style="strided", dropout=0.0)
 SMALL_CLUSTERING = ClusteringConfig(units=8, layers=1, dropout=0.0)
@@ -250,6 +250,17 @@ def test_a_bfloat16_run_goes_on_to_the_counts_of_one_go(records, tmp_path):
     assert [int(row["epoch"]) for row in rows] == [0, 1, 2] and rows[:2] == before
     with pytest.raises(UserError, match="precision=mixed_bfloat16, not float32"):
         train(settings("unet", epochs=4), SMALL_UNET, records, run, verbose=0)
+
+
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(records, tmp_path):
+    run = tmp_path / "run"
+    train(settings("unet", epochs=1), SMALL_UNET, records, run, verbose=0)
+    description = json.loads((run / "run.json").read_text())
+    del description["training"]["precision"], description["network"]["fine_tuned"]
+    (run / "run.json").write_text(json.dumps(description))
+    with pytest.raises(UserError, match="precision=float32, not mixed_bfloat16"):
+        train(settings("unet", precision="mixed_bfloat16"), SMALL_UNET, records, run, verbose=0)
+    assert train(settings("unet", epochs=2), SMALL_UNET, records, run, verbose=0).epoch == [1]
 
 
 def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from vocaltrack import signals
-from vocaltrack.config import FILENAME, FeatureConfig, preset
+from vocaltrack.config import FILENAME, FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, tell
 from vocaltrack.files import check_file_writable, folders_for, write_json
 from vocaltrack.quiet import (
@@ -224,7 +224,7 @@ def _train(options, network, **extra):
     load_tensorflow()
     if options.precision != "float32":
         warn_if_slow_in_bfloat16()
-    from vocaltrack.training import TrainingConfig, train
+    from vocaltrack.training import train
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))
     settings = {name: getattr(options, name) for name in given} | extra

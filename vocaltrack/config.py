@@ -1,4 +1,4 @@
-"""Settings of the features and of the networks, as plain frozen data.
+"""Settings of the features, the networks and their training, as plain frozen data.
 
 They are written to JSON beside every record file and into every exported
 model, and are compared by name when the two meet.
@@ -141,6 +141,52 @@ class UnetConfig:
     dropout: float = 0.5
     clustering_dropout: float = 0.0
     fine_tuned: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """How a network is trained (paper, section V-A, where not said otherwise).
+
+    The gradient of each weight is clipped to norm 5, which the paper does not
+    mention.
+
+    Attributes:
+        model: "dc", "hdc", "unet" or "uhnet".
+        optimizer: "rmsprop" (paper) or "adam".
+        learning_rate: at the start, or after the warm-up of the cosine.
+        decay: "plateau" halves the rate when the validation loss has not
+            fallen for three epochs; "cosine" warms up over 200 steps (at
+            most a tenth of all) and falls to zero at the last epoch.
+        batch_size: chunks a step.
+        epochs: epochs in all, those of an interrupted run included.
+        steps_per_epoch: steps between two validations.
+        patience: epochs without a better validation loss until it stops.
+        embedding_weight: share of the clustering loss in the joint loss of
+            hdc; the mask loss has the rest (alpha in Luo et al. 2017).
+        target_columns: columns of the clustering target, 2, or 1 for the
+            paper's form; see `DeepClusteringLoss`.
+        power_exponent: exponent of the mixture's mel power that weighs the
+            mask loss; 0 is the paper's plain BCE.
+        precision: "float32", or "mixed_bfloat16", which computes in bfloat16
+            and keeps weights and losses in float32: faster for U-nets on processors
+            with AMX and on AMD's from Zen 4 on. The saved networks are float32
+            either way.
+        seed: of the weights, the dropout and the shuffling.
+    """
+
+    model: str
+    optimizer: str = "rmsprop"
+    learning_rate: float = 1e-3
+    decay: str = "plateau"
+    batch_size: int = 32
+    epochs: int = 50
+    steps_per_epoch: int = 250
+    patience: int = 10
+    embedding_weight: float = 0.5
+    target_columns: int = 2
+    power_exponent: float = 0.25
+    precision: str = "float32"
+    seed: int = 0
 
 
 PRESETS = {

@@ -19,10 +19,21 @@ from pathlib import Path
 
 import keras
 
-from vocaltrack.config import FeatureConfig, read_json
+from vocaltrack.config import (
+    ClusteringConfig,
+    FeatureConfig,
+    TrainingConfig,
+    UnetConfig,
+    read_json,
+)
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 
+DEFAULTS = {
+    field.name: field.default
+    for config in (TrainingConfig, ClusteringConfig, UnetConfig)
+    for field in dataclasses.fields(config)
+}
 # What Keras and h5py raise for files that are not whole.
 DAMAGED = (
     ValueError,
@@ -138,7 +149,8 @@ def claim_run(run, description):
     """Write run.json, or refuse a folder that holds a run with other settings.
 
     More epochs may be asked of a run, except under the cosine decay, which is
-    planned for its number of epochs.
+    planned for its number of epochs. Settings that came after the run have their
+    defaults in it.
 
     Args:
         run: folder of the run; made when absent.
@@ -153,7 +165,7 @@ def claim_run(run, description):
         grows = description["training"]["decay"] != "cosine"
         for part in ("training", "network", "features"):
             for name, value in description[part].items():
-                before = old.get(part, {}).get(name)
+                before = {**DEFAULTS, **old.get(part, {})}.get(name)
                 if before != value and not (name == "epochs" and grows):
                     raise UserError(
                         f"{run} was trained with {name}={before}, not {value}; "

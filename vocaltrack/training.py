@@ -1,7 +1,6 @@
 """Training: networks, losses, optimizers and callbacks put together."""
 
 import contextlib
-import dataclasses
 import shutil
 from pathlib import Path
 
@@ -20,52 +19,6 @@ from vocaltrack.runs import claim_run, describe_run, load_other_run
 
 WARMUP_STEPS = 200
 GRADIENT_NORM = 5.0
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingConfig:
-    """How a network is trained (paper, section V-A, where not said otherwise).
-
-    The gradient of each weight is clipped to norm 5, which the paper does not
-    mention.
-
-    Attributes:
-        model: "dc", "hdc", "unet" or "uhnet".
-        optimizer: "rmsprop" (paper) or "adam".
-        learning_rate: at the start, or after the warm-up of the cosine.
-        decay: "plateau" halves the rate when the validation loss has not
-            fallen for three epochs; "cosine" warms up over 200 steps (at
-            most a tenth of all) and falls to zero at the last epoch.
-        batch_size: chunks a step.
-        epochs: epochs in all, those of an interrupted run included.
-        steps_per_epoch: steps between two validations.
-        patience: epochs without a better validation loss until it stops.
-        embedding_weight: share of the clustering loss in the joint loss of
-            hdc; the mask loss has the rest (alpha in Luo et al. 2017).
-        target_columns: columns of the clustering target, 2, or 1 for the
-            paper's form; see `DeepClusteringLoss`.
-        power_exponent: exponent of the mixture's mel power that weighs the
-            mask loss; 0 is the paper's plain BCE.
-        precision: "float32", or "mixed_bfloat16", which computes in bfloat16
-            and keeps weights and losses in float32: faster for U-nets on processors
-            with AMX and on AMD's from Zen 4 on. The saved networks are float32
-            either way.
-        seed: of the weights, the dropout and the shuffling.
-    """
-
-    model: str
-    optimizer: str = "rmsprop"
-    learning_rate: float = 1e-3
-    decay: str = "plateau"
-    batch_size: int = 32
-    epochs: int = 50
-    steps_per_epoch: int = 250
-    patience: int = 10
-    embedding_weight: float = 0.5
-    target_columns: int = 2
-    power_exponent: float = 0.25
-    precision: str = "float32"
-    seed: int = 0
 
 
 def train(config, network, records, run, clustering_run=None, initial_run=None, verbose="auto"):

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import Model, layers
 
-from vocaltrack.config import preset
+from vocaltrack.config import TrainingConfig, preset
 from vocaltrack.contract import read_contract
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
@@ -30,7 +30,6 @@ from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import claim_run, describe_run
 from vocaltrack.serving import NORM
-from vocaltrack.training import TrainingConfig
 
 BATCHES = 16
 
