@@ -26,9 +26,9 @@ from timing import PRECISIONS
 
 import vocaltrack
 from vocaltrack import models
-from vocaltrack.config import TrainingConfig, UnetConfig, read_json
+from vocaltrack.config import TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
-from vocaltrack.files import write_json
+from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipeline import batches, power_weight
 from vocaltrack.records import Manifest

@@ -9,7 +9,7 @@ import soundfile
 
 from tests.paths import DATA, REPOSITORY, SAVED_MODELS, needs_data
 from vocaltrack.errors import UserError
-from vocaltrack.files import write_json
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.splits import check_splits
 
 RATE = 16000

@@ -15,6 +15,7 @@ from tests.paths import REPOSITORY
 from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet
+from vocaltrack.records import Manifest
 from vocaltrack.runs import describe_run, load_run
 from vocaltrack.savedmodel import export
 
@@ -59,6 +60,10 @@ def test_the_mean_of_two_runs(monkeypatch, tmp_path, share):
         for found, one, other in zip(mean.get_weights(), *weights, strict=True):
             np.testing.assert_allclose(found, one + share * (other - one), atol=1e-6)
     assert description["averaged_with"] == words[0] and description["share"] == share
+    average.main()  # the same again, as when the recipe goes on
+    monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "earlier")])
+    with pytest.raises(UserError, match="earlier holds another run"):
+        average.main()
     with pytest.raises(UserError, match="different sizes"):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
 
@@ -159,6 +164,38 @@ def test_a_uhnet_and_the_hdc_inside_it_are_what_they_were(recipe, tmp_path):
     expected = uhnet(log_mel(), training=False).numpy()
     assert expected.std() > 0.01
     np.testing.assert_allclose(model(log_mel(), training=False), expected, atol=1e-4)
+
+
+def empty_records(folder, features):
+    folder.mkdir()
+    Manifest(features, tuple(MEAN), tuple(STD), {}, {}, {}, 0).save(folder)
+    return folder
+
+
+def test_records_of_other_features_are_refused(recipe, monkeypatch, tmp_path):
+    """The run would be taken for one of their features, and so would its SavedModel."""
+    folder = empty_records(tmp_path / "records", FeatureConfig(n_fft=512))
+    words = [str(REPOSITORY / "saved_models" / "hdc"), "--records", str(folder), "--run"]
+    monkeypatch.setattr("sys.argv", ["unfold.py", *words, str(tmp_path / "run")])
+    with pytest.raises(UserError, match="n_fft is 1024 in .*hdc but 512 in the records"):
+        recipe.main()
+    assert not (tmp_path / "run").exists()
+
+
+def test_networks_of_another_size_are_refused(recipe, trained, monkeypatch, tmp_path):
+    config = ClusteringConfig(units=4, layers=2, embedding_size=3)
+    hdc = build_clustering(config, MEAN, STD, mask_head=True)
+    export(hdc, FeatureConfig(), tmp_path / "hdc")
+    folder = empty_records(tmp_path / "records", FeatureConfig())
+    words = [str(tmp_path / "hdc"), "--records", str(folder), "--run", str(tmp_path / "run")]
+    monkeypatch.setattr("sys.argv", ["unfold.py", *words])
+    with pytest.raises(UserError, match="hdc is not of the compact preset's size"):
+        recipe.main()
+    export(trained, FeatureConfig(), tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(tmp_path / "unet")
+    for other in (dataclasses.replace(CONFIG, filters=4), UnetConfig(filters=2)):
+        with pytest.raises((KeyError, ValueError)):
+            recipe.unfold(build_unet(other, mean, std), weights, log_mel())
 
 
 def test_a_5x5_convolution_at_the_end_is_the_same_in_two(recipe, trained, tmp_path):

@@ -11,8 +11,8 @@ import soundfile
 
 from tests.test_audio import names, noise, refusal
 from vocaltrack import formats, signals, writing
-from vocaltrack.files import write_json
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.writing import audio_writers, to_integers
 
 

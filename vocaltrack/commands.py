@@ -10,7 +10,8 @@ from pathlib import Path
 from vocaltrack import signals
 from vocaltrack.config import FILENAME, FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, tell
-from vocaltrack.files import check_file_writable, folders_for, write_json
+from vocaltrack.files import check_file_writable, folders_for
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.quiet import (
     compute_in_bfloat16,
     libraries_silenced,

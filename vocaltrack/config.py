@@ -5,7 +5,6 @@ model, and are compared by name when the two meet.
 """
 
 import dataclasses
-import json
 import math
 
 from vocaltrack.errors import UserError
@@ -211,22 +210,3 @@ def preset(name, dropout=None):
     if dropout is None:
         return configs
     return tuple(dataclasses.replace(config, dropout=dropout) for config in configs)
-
-
-def read_json(path, what):
-    """A JSON file's content, which must be an object.
-
-    Args:
-        path: `pathlib.Path` of the file.
-        what: what the file is, for the message.
-
-    Raises:
-        UserError: the file is absent or holds no JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read {what} {path}: {error}") from error
-    if not isinstance(content, dict):
-        raise UserError(f"cannot read {what} {path}: it holds no JSON object")
-    return content

@@ -3,8 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from vocaltrack.config import MODEL_NAMES, read_json
+from vocaltrack.config import MODEL_NAMES
 from vocaltrack.errors import UserError
+from vocaltrack.jsonfiles import read_json
 
 CONTRACT_VERSION = 1
 CONTRACT_ASSET = "assets/contract.json"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
-from vocaltrack.config import read_json
 from vocaltrack.errors import UserError
 from vocaltrack.formats import is_audio
+from vocaltrack.jsonfiles import read_json
 from vocaltrack.songs import SPLITS, STEM_NAMES, Clip, Song, Source
 from vocaltrack.splits import assign_splits, keep_artists_together
 

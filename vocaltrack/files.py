@@ -1,8 +1,6 @@
 """Files that appear whole or not at all."""
 
 import contextlib
-import json
-import math
 import os
 import secrets
 import shutil
@@ -37,30 +35,6 @@ def check_file_writable(path):
     if Path(path).is_dir():
         raise UserError(f"{path} is a folder; give the file to write")
     check_folder_writable(Path(path).parent)
-
-
-def write_json(path, content):
-    """Write JSON, whole or not at all; null stands for what is no number.
-
-    Args:
-        path: the target.
-        content: dictionaries and lists of JSON's types.
-
-    Raises:
-        UserError: the file cannot be written.
-    """
-    text = json.dumps(_finite(content), indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, lambda p: Path(p).write_text(text + "\n", encoding="utf-8"))
-
-
-def _finite(value):
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
 
 
 @contextlib.contextmanager

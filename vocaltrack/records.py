@@ -5,14 +5,13 @@ accompaniment as float16 dB, from which every target is computed on reading.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
 
-from vocaltrack.config import FeatureConfig, read_json
+from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
-from vocaltrack.files import write_atomically
+from vocaltrack.jsonfiles import read_json, write_json
 
 SCHEMA = 1
 STREAMS = ("mixture", "vocals", "accompaniment")
@@ -46,10 +45,7 @@ class Manifest:
 
     def save(self, folder):
         """Write manifest.json into the folder of the records."""
-        text = json.dumps(dataclasses.asdict(self), indent=1, ensure_ascii=False)
-        write_atomically(
-            Path(folder) / MANIFEST, lambda p: Path(p).write_text(text, encoding="utf-8")
-        )
+        write_json(Path(folder) / MANIFEST, dataclasses.asdict(self))
 
     @classmethod
     def load(cls, folder):

@@ -11,7 +11,6 @@ import contextlib
 import csv
 import dataclasses
 import io
-import json
 import os
 import warnings
 import zipfile
@@ -24,10 +23,10 @@ from vocaltrack.config import (
     FeatureConfig,
     TrainingConfig,
     UnetConfig,
-    read_json,
 )
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
+from vocaltrack.jsonfiles import read_json, write_json
 
 DEFAULTS = {
     field.name: field.default
@@ -181,8 +180,7 @@ def claim_run(run, description):
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{run} cannot be made: {one_line(error)}") from error
-    text = json.dumps(description, indent=1, ensure_ascii=False)
-    write_atomically(path, lambda p: Path(p).write_text(text, encoding="utf-8"))
+    write_json(path, description)
 
 
 def read_log(run):

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
+from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.mixing import KINDS, Mixer, MixtureConfig, Pool, sounding_segments
 from vocaltrack.quiet import load_tensorflow
 from vocaltrack.records import STREAMS, encode_chunk
@@ -86,9 +86,10 @@ def write_shard(shard):
 
     note = shard.path.with_suffix(".json")
     if shard.path.exists() and note.exists():
-        made = json.loads(note.read_text())
-        if shard.path.stat().st_size == made["bytes"]:
-            return made["kinds"]
+        with contextlib.suppress(UserError, KeyError):  # a note that is not whole
+            made = read_json(note, "the note of a shard")
+            if shard.path.stat().st_size == made["bytes"]:
+                return made["kinds"]
     # Each process is one worker of several, so it must not take all cores, nor a GPU.
     with contextlib.suppress(RuntimeError):  # it has computed before
         tf.config.set_visible_devices([], "GPU")
@@ -111,8 +112,7 @@ def write_shard(shard):
             raise UserError(f"{shard.path} cannot be written: {one_line(error)}") from error
 
     write_atomically(shard.path, write)
-    made = json.dumps({"bytes": shard.path.stat().st_size, "kinds": kinds})
-    write_atomically(note, lambda p: Path(p).write_text(made))
+    write_json(note, {"bytes": shard.path.stat().st_size, "kinds": kinds})
     return kinds
 
 

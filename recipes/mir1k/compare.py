@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from score import weighted
 
-from vocaltrack.config import read_json
 from vocaltrack.errors import exits_on_user_error
+from vocaltrack.jsonfiles import read_json
 
 COMPARED = {
     "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),

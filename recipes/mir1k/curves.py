@@ -11,8 +11,8 @@ from pathlib import Path
 
 import matplotlib
 
-from vocaltrack.config import read_json
 from vocaltrack.errors import exits_on_user_error
+from vocaltrack.jsonfiles import read_json
 
 matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402

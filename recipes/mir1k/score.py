@@ -22,7 +22,8 @@ from tqdm import tqdm
 from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import split_method
 from vocaltrack.errors import UserError, exits_on_user_error
-from vocaltrack.files import check_file_writable, write_json
+from vocaltrack.files import check_file_writable
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.metrics import bss_eval_sources, mask_psnr, pixel_accuracy
 
 SOURCE_METRICS = {"GNSDR": "SDR", "GSIR": "SIR", "GSAR": "SAR"}

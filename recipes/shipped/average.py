@@ -9,11 +9,12 @@ as the later one does.
 """
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
 from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.files import replace_folder
+from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.runs import load_run
 
 
@@ -47,14 +48,20 @@ def main():
     earlier, _ = load_run(options.earlier, last=True)
     model, _ = load_run(options.later, last=True)
     average(earlier, model, options.share)
-    options.run.mkdir(parents=True, exist_ok=True)
-    description = json.loads((options.later / "run.json").read_text(encoding="utf-8"))
+    description = read_json(options.later / "run.json", "the run")
     description["averaged_with"] = options.earlier
     description["share"] = options.share
-    (options.run / "run.json").write_text(json.dumps(description, indent=1), encoding="utf-8")
-    shutil.copy(options.later / "log.csv", options.run)
-    model.save(options.run / "best.keras")
-    model.save_weights(options.run / "newest.weights.h5")  # the next mean's
+    there = options.run / "run.json"
+    if there.exists() and read_json(there, "the run") != description:
+        raise UserError(f"{options.run} holds another run; give another folder")
+
+    def fill(folder):
+        write_json(folder / "run.json", description)
+        shutil.copy(options.later / "log.csv", folder)
+        model.save(folder / "best.keras")
+        model.save_weights(folder / "newest.weights.h5")  # the next mean's
+
+    replace_folder(options.run, fill)
     print(f"{options.run}: {model.name} of {options.earlier} and {options.later}")
 
 

@@ -8,7 +8,6 @@ has no run, its card keeps what it says of the training.
 """
 
 import csv
-import json
 import math
 import re
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.evaluation import METRICS
+from vocaltrack.jsonfiles import read_json
 from vocaltrack.metrics import median
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def main():
         if run.exists():
             with open(run / "log.csv", newline="") as file:
                 log = list(csv.DictReader(file))
-            stage = training(model, json.loads((run / "run.json").read_text()), log)
+            stage = training(model, read_json(run / "run.json", "the run"), log)
             shutil.copy(run / "log.csv", folder / "training.csv")
             draw_curve(log, folder / "curve.png", model)
         else:
@@ -73,7 +73,7 @@ def main():
 def shipped_report():
     """Both reports of the shipped models in one."""
     report, stems = (
-        json.loads((REPOSITORY / "recipes/shipped" / name).read_text())
+        read_json(REPOSITORY / "recipes/shipped" / name, "the report")
         for name in ("mir1k.json", "stems.json")
     )
     report["songs"].update(stems["songs"])

@@ -14,7 +14,6 @@ which inside a uhnet begins at random, since there nothing asks for the embeddin
 
 import argparse
 import dataclasses
-import json
 import re
 from pathlib import Path
 
@@ -22,9 +21,10 @@ import numpy as np
 import tensorflow as tf
 from keras import Model, layers
 
-from vocaltrack.config import TrainingConfig, preset
-from vocaltrack.contract import read_contract
-from vocaltrack.errors import exits_on_user_error
+from vocaltrack.config import FeatureConfig, TrainingConfig, preset
+from vocaltrack.contract import check_checksums, read_contract
+from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.jsonfiles import read_json
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
@@ -32,6 +32,7 @@ from vocaltrack.runs import claim_run, describe_run
 from vocaltrack.serving import NORM
 
 BATCHES = 16
+ADDED = ("low", "logits_")  # layers that older U-nets have not
 
 
 def served_weights(folder):
@@ -61,12 +62,16 @@ def unfold(model, weights, chunks):
         model: `keras.Model` of `build_unet`, new.
         weights: what `served_weights` returns.
         chunks: float32 [n, time, mel], log-mel in dB to take statistics from.
+
+    Raises:
+        KeyError, ValueError: the two are of different sizes.
     """
     norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
     outputs = {}
     for layer in model.layers:
         name = layer.name
-        if f"{name}/kernel" not in weights:
+        is_absent = name.startswith(ADDED) and f"{name}/kernel" not in weights
+        if is_absent or not hasattr(layer, "kernel"):
             continue
         (kernel,), bias = weights[f"{name}/kernel"], weights.get(f"{name}/bias", [])
         if isinstance(layer, layers.Conv2DTranspose) and len(kernel) > layer.kernel.shape[0]:
@@ -106,6 +111,9 @@ def unfold_clustering(model, weights):
     Args:
         model: `keras.Model` of `build_clustering` with the mask head, new.
         weights: what `served_weights` returns.
+
+    Raises:
+        ValueError: the two are of different sizes.
     """
     served = {}
     for name, values in weights.items():  # in the order of the layers, as the model's are
@@ -125,24 +133,31 @@ def main():
     parser.add_argument("--records", required=True)
     parser.add_argument("--run", required=True, type=Path)
     options = parser.parse_args()
-    name = read_contract(options.saved_model)["model"]
+    contract = read_contract(options.saved_model)
+    check_checksums(options.saved_model)
+    name = contract["model"]
     if name == "dc":
         parser.error("unfold the hdc, which is a dc with masks")
     manifest = Manifest.load(options.records)
+    features = FeatureConfig.from_dict(contract["features"])
+    features.check_same(manifest.features, options.saved_model, "the records")
     weights, mean, std = served_weights(options.saved_model)
     clustering, network = preset("compact", dropout=0.1)
     mean, std = mean.tolist(), std.tolist()
     hdc = None
-    if name != "unet":
-        hdc = build_clustering(clustering, mean, std, mask_head=True)
-        unfold_clustering(hdc, weights)
-    if name == "hdc":
-        network, model = clustering, hdc
-    else:
-        model = build_unet(network, mean, std, hdc)
-        stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
-        unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
-    splits = json.loads(Path(__file__).with_name("splits.json").read_text(encoding="utf-8"))
+    try:
+        if name != "unet":
+            hdc = build_clustering(clustering, mean, std, mask_head=True)
+            unfold_clustering(hdc, weights)
+        if name == "hdc":
+            network, model = clustering, hdc
+        else:
+            model = build_unet(network, mean, std, hdc)
+            stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
+            unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{options.saved_model} is not of the compact preset's size") from error
+    splits = read_json(Path(__file__).with_name("splits.json"), "the splits")
     songs = {split: [f"MIR-1K/{song}" for song in splits[split]] for split in ("train", "valid")}
     shipped = dataclasses.replace(manifest, songs=songs)
     claim_run(options.run, describe_run(TrainingConfig(name), network, shipped, mean, std, {}))
