@@ -17,11 +17,11 @@ import time
 
 import librosa
 import numpy as np
-import stempeg
 from excerpts import RATE, loudest, validation_songs
 from scipy.ndimage import uniform_filter1d
 
 from vocaltrack.augmentation import gain
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.features import mel_centres
 from vocaltrack.gains import GainStream, window_length
 from vocaltrack.masks import mel_to_bins
@@ -222,6 +222,8 @@ def high_band(separator, pairs):
 
 
 def real_song(separator):
+    import stempeg  # which looks for ffmpeg at once
+
     print("| Falcon 69 | SI-SDR | level above 8 kHz against the true vocals' |\n|---|---|---|")
     stems, rate = stempeg.read_stems(stempeg.example_stem_path())
     mixture, vocals = stems[1:].sum(axis=0, dtype=np.float32), stems[-1]
@@ -247,4 +249,5 @@ def above(audio, share):
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

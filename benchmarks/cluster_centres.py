@@ -15,6 +15,7 @@ from vocaltrack.chunks import split_chunks
 from vocaltrack.clustering import SongSample, centres_cosine, fit_clusters, fitting_sample
 from vocaltrack.contract import find_model
 from vocaltrack.datasets import read_mir1k, read_stems
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.savedmodel import load
 
@@ -52,4 +53,5 @@ def cosine(song, model):
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

@@ -14,6 +14,7 @@ import tensorflow as tf
 from excerpts import validation_songs
 
 from vocaltrack.config import FeatureConfig
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.evaluation import oracle_mask, oracle_vocals
 from vocaltrack.metrics import si_sdr
 
@@ -45,4 +46,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with exits_on_user_error():
+        sys.exit(main())

@@ -17,6 +17,7 @@ import numpy as np
 from excerpts import RATE, loudest, validation_songs
 
 from vocaltrack.augmentation import as_loud_as, gain
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.metrics import si_sdr
 from vocaltrack.separator import Separator
 
@@ -82,4 +83,5 @@ def softer(vocals, accompaniment, decibels):
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

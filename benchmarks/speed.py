@@ -17,6 +17,7 @@ import keras
 from timing import BATCH, NETWORKS, PRECISIONS, chunks_a_second
 
 from vocaltrack.config import PRESETS, TrainingConfig, preset
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches, mask_examples
 from vocaltrack.records import Manifest
@@ -70,4 +71,5 @@ def row(name, precision, model, data, steps):
 
 
 if __name__ == "__main__":
-    main()
+    with exits_on_user_error():
+        main()

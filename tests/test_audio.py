@@ -2,6 +2,7 @@
 files that appear whole or not at all."""
 
 import os
+import re
 import signal
 import struct
 from pathlib import Path
@@ -87,6 +88,18 @@ def test_a_whole_file_is_read_as_float32(tmp_path):
     again, rate = read_audio(written(tmp_path / "a.wav", audio, 8000, "DOUBLE"))
     assert (again.dtype, rate) == (np.float32, 8000)
     np.testing.assert_array_equal(again, audio.astype(np.float32))
+
+
+def test_a_flac_is_told_to_be_whole_nearly_up_to_where_it_is_damaged(tmp_path):
+    """libsndfile loses the block that fails, of three seconds; what came before is named."""
+    path = written(tmp_path / "a.flac", noise(4 * 44100))
+    whole = read_audio(path)[0]
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    message = refusal(lambda: read_audio(path), "damaged after", "--duration")
+    duration = float(re.search(r"--duration ([\d.]+)", message)[1])
+    assert 1.8 < duration < 2.0
+    found = np.concatenate(list(open_audio(path, 0.0, duration).blocks()))
+    np.testing.assert_array_equal(found, whole[: round(duration * 44100)])
 
 
 @pytest.mark.parametrize("part", [0.9, 0.5, 0.03])

@@ -1,6 +1,7 @@
 """Many inputs: which files are taken, and that no output meets another or an input."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -90,6 +91,22 @@ def test_the_folder_for_the_outputs_is_no_file(music):
 def test_links_that_lead_nowhere_are_not_passed_over(music, where):
     os.symlink(music / where, music / "z.wav")
     assert ("music/z.wav", "out/z/vocals.wav") in planned(["music"], "out", stems=("vocals",))
+
+
+def test_a_folder_that_cannot_be_read_is_not_passed_over(music, monkeypatch):
+    """Its songs would be missing from the outputs, in silence; a hidden one is none."""
+    scan = os.scandir
+
+    def refused(path):
+        if Path(path).name in ("locked", ".hidden"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    (music / ".hidden").mkdir()
+    assert planned(["music"], "out", stems=("vocals",))
+    (music / "locked").mkdir()
+    refusal(lambda: plan_jobs(["music"], "out"), "music/locked cannot be read (Permission denied)")
 
 
 @pytest.mark.parametrize(

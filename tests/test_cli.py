@@ -5,6 +5,7 @@ import platform
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,6 +100,31 @@ def test_an_unwritable_folder_is_refused(capsys, song):
     code, error = run(capsys, "separate", "--model", "unet", song, "/proc/out.wav")
     assert code == 2
     assert "/proc cannot be written" in error and error.count("\n") == 1
+
+
+def test_what_a_renamed_file_would_take_the_place_of_is_refused(
+    capsys, tmp_path, song, monkeypatch
+):
+    pipe, fixed = tmp_path / "pipe.wav", tmp_path / "fixed.wav"
+    os.mkfifo(pipe)
+    code, error = run(capsys, "separate", "--model", "unet", song, pipe)
+    assert code == 2 and "pipe.wav is no ordinary file" in error
+    assert pipe.is_fifo()
+    fixed.write_bytes(b"mine")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != fixed)
+    code, error = run(capsys, "separate", "--model", "unet", song, fixed)
+    assert code == 2 and "fixed.wav is read-only" in error
+    assert fixed.read_bytes() == b"mine"
+
+
+def test_a_missing_package_is_one_line_with_the_way_out(capsys, monkeypatch):
+    def absent(options):
+        raise ModuleNotFoundError("No module named 'soundfile'", name="soundfile")
+
+    monkeypatch.setattr("vocaltrack.commands.separate", absent)
+    code, error = run(capsys, "separate", "a.wav", "b.wav")
+    assert code == 2 and error.count("\n") == 1
+    assert "soundfile is not installed for" in error and ".venv/bin/activate" in error
 
 
 def test_separate_keeps_format_rate_channels_and_length(capsys, tmp_path, song):

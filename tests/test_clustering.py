@@ -117,6 +117,18 @@ def test_no_vocals_where_all_embeddings_are_alike(network, head):
     np.testing.assert_array_equal(mask, np.zeros((300, 128), np.float32))
 
 
+@pytest.mark.parametrize(("cosine", "are_two"), ((0.78, True), (0.82, False)))
+def test_clusters_nearer_than_0_8_are_one_source(cosine, are_two):
+    directions = tf.constant([[1.0, 0.0], [cosine, (1 - cosine**2) ** 0.5]])
+    log_mel, truth = song()
+
+    def at_an_angle(chunks):
+        return tf.gather(directions, tf.cast(chunks > 0, tf.int32))
+
+    expected = truth if are_two else np.zeros_like(truth)
+    np.testing.assert_array_equal(cluster_mask(log_mel, at_an_angle, CONFIG), expected)
+
+
 def test_all_vocals_where_all_embeddings_are_alike_and_the_head_hears_singing():
     log_mel, _ = song()
     mask = cluster_mask(log_mel, alike, CONFIG, head_that_says(0.9, 0.8))

@@ -42,6 +42,7 @@ def test_every_system_stands_beside_mixture_and_oracle(report, songs):
     assert list(scores) == ["mixture", "oracle", "unet"]
     assert all(set(score) == set(METRICS) for score in scores.values())
     assert report["left_out"] == [f"{songs.name}/only-vocals"]
+    assert report["heard"] == {}
     assert report["versions"]["metric"].startswith("museval BSS Eval v4")
 
 
@@ -94,6 +95,30 @@ def test_a_silent_instrumental_is_left_out(songs, tmp_path):
     assert report["left_out"] == ["stems/silence"]
     assert list(report["instrumentals"]) == ["stems/music"]
     assert np.isfinite(report["summary"]["unet"]["instrumental_db"]["worst"])
+
+
+def test_silent_stems_count_as_absent(songs, tmp_path):
+    """Many sets of stems hold an empty vocals.wav beside instrumental music."""
+    folder = tmp_path / "stems" / "valid"
+    for name, silent in (("music", "vocals"), ("singing", "accompaniment"), ("nothing", None)):
+        shutil.copytree(songs / "valid" / "both", folder / name)
+        for stem in [silent] if silent else ("vocals", "accompaniment"):
+            soundfile.write(folder / name / f"{stem}.wav", np.zeros(8 * 16000), 16000)
+    report = evaluate(read_stems(tmp_path / "stems"), {"unet": Separator("unet")})
+    assert report["songs"] == {}
+    assert list(report["instrumentals"]) == ["stems/music"]
+    assert sorted(report["left_out"]) == ["stems/nothing", "stems/singing"]
+
+
+def test_songs_that_a_model_learnt_from_are_told(songs, tmp_path, monkeypatch, capsys):
+    """The score of such a song says nothing of others."""
+    key = f"{songs.name}/both"
+    known = dataclasses.replace(Separator("unet").model, heard=("x/y", key))
+    monkeypatch.setattr("vocaltrack.separator.load", lambda folder: known)
+    words = ["evaluate", "--stems", songs, "--model", "unet", "--json", tmp_path / "r.json"]
+    assert main(list(map(str, words))) == 0
+    assert f"warning: unet learnt from 1 of these songs ({key})" in capsys.readouterr().err
+    assert json.loads((tmp_path / "r.json").read_text())["heard"] == {"unet": [key]}
 
 
 def test_the_table_shows_median_and_mean(report):

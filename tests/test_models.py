@@ -75,6 +75,19 @@ def assert_same_outputs(first, second):
         np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("style", "slopes", "dropped_at"), (("strided", [0.2] * 5, [16, 32]), ("double", [], [16, 8]))
+)
+def test_slopes_and_dropouts_stand_where_they_belong(style, slopes, dropped_at):
+    """Jansson's leaky encoder, and dropout in the deepest levels alone."""
+    model = unet(style)
+    found = [x.negative_slope for x in model.layers if isinstance(x, layers.LeakyReLU)]
+    leaky = [float(slope) for slope in found if slope]
+    assert leaky == pytest.approx(slopes)
+    frames = [x.input.shape[1] for x in model.layers if isinstance(x, layers.Dropout)]
+    assert frames == dropped_at
+
+
 def test_clustering_outputs():
     found = outputs(built("dc"))
     assert list(found) == ["embeddings"]

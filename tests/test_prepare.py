@@ -253,6 +253,26 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
     assert hashes(prepared[1]) == before
 
 
+@pytest.mark.parametrize(
+    "constant", ["augmentation.SPEED_SEMITONES", "augmentation.DRUMS_FRAMES", "mixing.SECOND_DB"]
+)
+def test_records_mixed_in_another_way_are_not_added_to(songs, prepared, monkeypatch, constant):
+    module, name = constant.split(".")
+    monkeypatch.setattr(getattr(preparation, module), name, 1)
+    with pytest.raises(UserError, match="or of another version of vocaltrack"):
+        prepare(songs, prepared[1], CHUNKS, FEATURES, seed=5)
+
+
+@pytest.mark.parametrize("content", ["", '{"bytes": 1'])
+def test_a_damaged_note_of_a_shard_is_written_anew(songs, prepared, tmp_path, content):
+    folder = tmp_path / "records"
+    shutil.copytree(prepared[1], folder)
+    (folder / MANIFEST).unlink()
+    (folder / SHARD_NAMES[1]).with_suffix(".json").write_text(content)
+    assert prepare(songs, folder, CHUNKS, FEATURES, seed=5) == prepared[0]
+    assert hashes(folder) == hashes(prepared[1])
+
+
 def test_the_mixtures_are_those_asked_for(songs, tmp_path):
     mixtures = MixtureConfig(kind_shares=(0.0, 1.0, 0.0))
     manifest = prepare(songs, tmp_path, {"train": 16}, FEATURES, mixtures=mixtures)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.paths import REPOSITORY
 from vocaltrack.cli import build_parser
+from vocaltrack.config import MODEL_NAMES
+from vocaltrack.contract import read_contract
 from vocaltrack.evaluation import METRICS, table
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -47,6 +49,10 @@ def test_no_scored_song_was_heard_and_no_singer_is_in_two_splits():
     assert set(report["songs"]) == {f"MIR-1K/{song}" for song in splits["valid"]}
     train, valid = ({s.rsplit("_", 1)[0] for s in splits[name]} for name in ("train", "valid"))
     assert train and valid and not train & valid
+    for model in MODEL_NAMES:
+        heard = set(read_contract(REPOSITORY / "saved_models" / model)["heard"])
+        assert {f"MIR-1K/{song}" for song in splits["train"]} < heard
+        assert not {f"MIR-1K/{song}" for song in splits["valid"]} & heard
 
 
 def test_the_levers_are_those_of_the_benchmark(monkeypatch):

@@ -149,11 +149,18 @@ def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(compar
     clips = {f"{n}_1": clip(str(n), 1.0, 0.0, (n, n + 2)) for n in range(20)}
     clips["0_2"] = clip("0", 3.0, 1.0, (5, 5))
     clips["0_3"] = clip("0", 9.0, None, (5, 5))  # silence
-    mean, means = compare.gain(clips, ("a",), ("b", "c"), "SDR")
+    mean, means = compare.gain(clips, ("a",), ("b", "c"), "SDR", "song")
     np.testing.assert_allclose(means, [(1 + 3 * 4) / 4, *range(2, 21)])
     assert mean == pytest.approx((sum(range(1, 21)) + 3 * 4) / 23)
     few = {name: clips[name] for name in ("0_1", "0_2", "1_1")}
     np.testing.assert_allclose(compare.gain(few, ("a",), ("b", "c"), "SDR")[1], [1, 4, 2])
+
+
+def test_only_reports_of_the_protocol_are_compared(compare, monkeypatch):
+    path = REPOSITORY / "recipes" / "shipped" / "mir1k.json"
+    monkeypatch.setattr("sys.argv", ["compare.py", str(path)])
+    with pytest.raises(UserError, match="mir1k.json is no report of score.py"):
+        compare.main()
 
 
 def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(compare):

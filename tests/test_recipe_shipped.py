@@ -78,6 +78,8 @@ def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
     assert Path(words[words.index("--records") + 1]).name == "records" and "$" not in "".join(words)
     options = [word for word in words if word.startswith("--")]
     assert len(options) == len(set(options))
+    card = (REPOSITORY / "saved_models" / model / "README.md").read_text(encoding="utf-8")
+    assert f"`{cards.command(model)}`" in card and "took about fifteen hours" in card
 
 
 def test_a_card_s_command_has_the_options_that_held(monkeypatch, tmp_path):

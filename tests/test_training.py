@@ -18,6 +18,7 @@ from tests.paths import EXAMPLE
 from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
 from vocaltrack.cli import build_parser, main
 from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
+from vocaltrack.contract import read_contract
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
@@ -263,6 +264,47 @@ def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(records, t
     assert train(settings("unet", epochs=2), SMALL_UNET, records, run, verbose=0).epoch == [1]
 
 
+def test_a_run_goes_on_however_its_first_weights_are_named_but_not_backwards(
+    runs, records, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(runs)
+    run, start = tmp_path / "run", (None, "unet")
+    train(settings("unet", epochs=2), SMALL_UNET, records, run, *start, verbose=0)
+    start = (None, runs / "unet")
+    history = train(settings("unet", epochs=3), SMALL_UNET, records, run, *start, verbose=0)
+    assert history.epoch == [2]
+    assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
+    train(settings("unet", epochs=3), SMALL_UNET, records, run, *start, verbose=0)
+    assert "3 of 3 epochs are done, no more to come" in capsys.readouterr().out
+    with pytest.raises(UserError, match="epochs=3, not 2"):
+        train(settings("unet", epochs=2), SMALL_UNET, records, run, *start, verbose=0)
+    with pytest.raises(UserError, match="started_from differs"):
+        train(settings("unet", epochs=3), SMALL_UNET, records, run, None, run, verbose=0)
+
+
+def test_an_interrupted_save_leaves_nothing(tmp_path):
+    def interrupted(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    (tmp_path / "newest.weights.h5").write_text("whole")
+    with pytest.raises(KeyboardInterrupt):
+        RunKeeper(tmp_path, None)._replace("newest.weights.h5", interrupted)
+    assert [path.name for path in tmp_path.iterdir()] == ["newest.weights.h5"]
+    assert (tmp_path / "newest.weights.h5").read_text() == "whole"
+
+
+@pytest.mark.parametrize("part", ["training", "songs"])
+def test_a_run_that_does_not_describe_itself_is_refused(runs, records, tmp_path, part):
+    shutil.copytree(runs / "unet", tmp_path / "unet")
+    path = tmp_path / "unet" / "run.json"
+    description = json.loads(path.read_text())
+    del description[part]
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="unet cannot be loaded"):
+        load_run(tmp_path / "unet")
+
+
 def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
     """A learning rate of 0 never gets better: patience 2 ends in epoch 3."""
     run = tmp_path / "run"
@@ -419,8 +461,8 @@ def test_the_exponent_weighs_the_mask_loss(records, name):
         assert (weights == 1.0).all() == plain
 
 
-def test_the_commands_defaults_are_the_papers():
-    """And the same as the library's."""
+def test_the_commands_defaults_are_the_librarys():
+    """The paper's optimizer, batch and dropout; its learning rate is another."""
     parser = build_parser()
     for command, model in (("train-clustering", "hdc"), ("train-unet", "uhnet")):
         words = [command, "--model", model, "--records", "x", "--run", "y"]
@@ -515,9 +557,38 @@ def test_the_cosine_warms_up_and_ends_at_zero():
     assert float(rate(4000)) < 1e-8
 
 
+def test_a_short_cosine_warms_up_for_a_tenth_of_its_steps():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    compile_model(model, settings("unet", decay="cosine", epochs=2, steps_per_epoch=50))
+    rate = model.optimizer._learning_rate
+    assert float(rate(5)) == pytest.approx(5e-4) and float(rate(10)) == pytest.approx(1e-3)
+
+
+def test_the_seed_is_of_the_weights_and_of_the_order_which_a_resume_does_not_repeat(
+    records, tmp_path, monkeypatch
+):
+    seeds = []
+
+    def recorded(config, manifest, records, split, seed):
+        seeds.append((split, seed))
+        return examples(config, manifest, records, split, seed)
+
+    monkeypatch.setattr("vocaltrack.training.examples", recorded)
+    for seed, epochs in ((0, 1), (5, 1), (5, 2)):
+        config = settings("unet", seed=seed, epochs=epochs, steps_per_epoch=1, learning_rate=0.0)
+        train(config, SMALL_UNET, records, tmp_path / f"{seed}", verbose=0)
+    assert [seed for split, seed in seeds if split == "train"] == [0, 5, 6]
+    assert [seed for split, seed in seeds if split == "valid"] == [None] * 3
+    first, second = (
+        load_run(tmp_path / name)[0].get_layer("down0").get_weights()[0] for name in ("0", "5")
+    )
+    assert np.abs(first - second).max() > 0.01
+
+
 def test_export_of_a_run(runs, tmp_path):
     assert main(["export", str(runs / "unet"), str(tmp_path / "unet")]) == 0
-    assert (tmp_path / "unet" / "assets" / "contract.json").exists()
+    heard = json.loads((runs / "unet" / "run.json").read_text())["songs"]["train"]
+    assert read_contract(tmp_path / "unet")["heard"] == heard
     assert main(["export", str(tmp_path), str(tmp_path / "other")]) == 2
     assert not (tmp_path / "other").exists()
 
@@ -533,5 +604,7 @@ def test_the_last_epochs_weights_are_taken_when_asked_for(runs, tmp_path):
         for values, expected in zip(load_run(run, last)[0].get_weights(), best):
             np.testing.assert_array_equal(values, factor * expected)
     (run / "newest.weights.h5").unlink()
+    with pytest.raises(UserError, match="holds no last epoch's weights"):
+        load_run(run, last=True)
     assert main(["export", "--last", str(run), str(tmp_path / "other")]) == 2
     assert not (tmp_path / "other").exists()

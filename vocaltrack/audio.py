@@ -1,5 +1,6 @@
 """Audio in: any file as blocks of samples, and the changing of rates."""
 
+import contextlib
 import dataclasses
 import math
 import shutil
@@ -20,6 +21,7 @@ WIDE_SUBTYPES = ("PCM_32", "DOUBLE")  # hold more digits than float32
 SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")
 MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or less
 OPUS_SLACK = 0.02  # seconds: a packet, which encoders do not always fill
+FINE = 1024  # samples; so exactly is told where a file is damaged
 LONGEST = 1e9  # seconds
 MOST_HEADER = 65536  # bytes; so much may precede no samples at all
 LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
@@ -121,7 +123,19 @@ class AudioFile:
                     done += len(block)
                     yield block
         except (OSError, RuntimeError, ValueError) as error:
-            raise self._damaged(first + done - self.first, one_line(error)) from error
+            good = self._good_until(first + done)
+            raise self._damaged(good - self.first, one_line(error)) from error
+
+    def _good_until(self, sample):
+        """Where decoding fails, in finer steps than blocks, of which a failing one is lost."""
+        with (
+            contextlib.suppress(OSError, RuntimeError, ValueError),
+            soundfile.SoundFile(file_name(self.path)) as file,
+        ):
+            file.seek(sample)
+            while size := len(file.read(FINE)):
+                sample += size
+        return sample
 
     def _damaged(self, done, why):
         if done is None:

@@ -95,6 +95,18 @@ def _check_filename(filename, stems):
         raise UserError(f"--filename {filename} needs {{stem}}, or both stems would be one file")
 
 
+def _files_below(folder):
+    """What lies in a folder and in the folders below it, but what is hidden and what
+    links to folders lead to."""
+
+    def refuse(error):
+        raise UserError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(root, name) for name in names if not name.startswith("."))
+
+
 def _sources(inputs, folder):
     """(file, track) of each input, those in folders in order of their names, but
     hidden ones; links that lead nowhere too, so that their loss is told."""
@@ -107,10 +119,9 @@ def _sources(inputs, folder):
             below = real_path(given) in outputs.parents
             found = [
                 (path, path.relative_to(given).with_suffix("").as_posix())
-                for path in sorted(given.rglob("*"))
+                for path in sorted(_files_below(given))
                 if is_audio(path)
                 and (path.is_file() or path.is_symlink() and not path.exists())
-                and not any(part.startswith(".") for part in path.relative_to(given).parts)
                 and not (below and outputs in real_path(path).parents)
             ]
             if not found:

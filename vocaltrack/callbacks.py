@@ -75,8 +75,11 @@ class RunKeeper(keras.callbacks.Callback):
 
     def _replace(self, name, save):
         temporary = self.run / f"temporary.{name}"
-        save(temporary)
-        os.replace(temporary, self.run / name)
+        try:
+            save(temporary)
+            os.replace(temporary, self.run / name)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 class Plateau(keras.callbacks.ReduceLROnPlateau):

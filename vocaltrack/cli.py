@@ -35,6 +35,12 @@ def main(arguments=None):
     except (UserError, OSError) as error:
         tell(error)
         return 2
+    except ModuleNotFoundError as error:
+        tell(
+            f"{error.name} is not installed for {sys.executable}; activate the environment "
+            "(. .venv/bin/activate), or make one as the README says"
+        )
+        return 2
     except KeyboardInterrupt:
         print("vocaltrack: interrupted", file=sys.stderr or sys.stdout)
         return 130

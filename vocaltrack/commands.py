@@ -168,6 +168,12 @@ def evaluate(options):
     separators = {name: Separator(*split_method(name)) for name in options.model}
     report = evaluate(chosen, separators)
     print(table(report))
+    for label, songs in report["heard"].items():
+        print(
+            f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}), which says "
+            "nothing of how well it does on others",
+            file=sys.stderr,
+        )
     if options.json:
         write_json(options.json, report)
 
@@ -213,11 +219,11 @@ def train_unet(options):
 def export(options):
     """Write a run's best or last weights as a SavedModel."""
     load_tensorflow()
-    from vocaltrack.runs import load_run
+    from vocaltrack.runs import load_run, songs_heard
     from vocaltrack.savedmodel import export
 
     model, description = load_run(options.run, options.last)
-    export(model, description["features"], options.output)
+    export(model, description["features"], options.output, songs_heard(description))
     print(f"{options.output}: SavedModel of {model.name}")
 
 

@@ -30,7 +30,7 @@ def evaluate(songs, separators):
     """Score models on songs.
 
     Args:
-        songs: list of `Song`: with both stems they are scored; instrumental
+        songs: list of `Song`: where both stems sound they are scored; instrumental
             ones tell how much comes out where nobody sings; solo singing and
             silence are left out.
         separators: dict from a label to a `Separator`; all of the same
@@ -38,7 +38,8 @@ def evaluate(songs, separators):
 
     Returns:
         JSON-ready dict: "songs" (scores by song and system), "instrumentals"
-        (output level relative to the input in dB), "left_out", "summary"
+        (output level relative to the input in dB), "left_out", "heard" (by label,
+        which of the songs the model learnt from, where there are such), "summary"
         (median and mean over songs) and "versions". The systems are the
         labels, "mixture" (the input as its own estimate) and "oracle" (the
         proportion mask computed from the true stems).
@@ -53,16 +54,19 @@ def evaluate(songs, separators):
             report["left_out"].append(song.key)
             continue
         stems = song.load(features.sample_rate)
-        if "vocals" in stems:
+        if not stems["accompaniment"].any():
+            report["left_out"].append(song.key)
+        elif "vocals" in stems and stems["vocals"].any():
             report["songs"][song.key] = score_song(
                 **stems, separators=separators, features=features
             )
-        elif stems["accompaniment"].any():
-            report["instrumentals"][song.key] = _leakage(stems["accompaniment"], separators)
         else:
-            report["left_out"].append(song.key)
+            report["instrumentals"][song.key] = _leakage(stems["accompaniment"], separators)
     if not report["songs"] and not report["instrumentals"]:
         raise UserError("none of the songs has an accompaniment; nothing can be scored")
+    scored = {*report["songs"], *report["instrumentals"]}
+    heard = {label: sorted(scored & set(s.model.heard)) for label, s in separators.items()}
+    report["heard"] = {label: keys for label, keys in heard.items() if keys}
     report["summary"] = _summary(report)
     report["versions"] = versions()
     report["versions"]["metric"] = (

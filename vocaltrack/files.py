@@ -30,11 +30,18 @@ def check_file_writable(path):
         path: the file to write.
 
     Raises:
-        UserError: it is a folder, or its folder is absent or read-only.
+        UserError: it is a folder, a device or read-only, or its folder is absent
+            or read-only.
     """
-    if Path(path).is_dir():
+    path = Path(path)
+    if path.is_dir():
         raise UserError(f"{path} is a folder; give the file to write")
-    check_folder_writable(Path(path).parent)
+    # A renamed file would take the place of either.
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no ordinary file; give another one to write")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UserError(f"{path} is read-only; delete it or write elsewhere")
+    check_folder_writable(path.parent)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import check_folder_writable
+from vocaltrack.files import check_file_writable
 
 # What folders are searched for, beside all that libsndfile knows.
 OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
@@ -132,10 +132,10 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
         samples: length; None where it is not known yet.
 
     Raises:
-        UserError: the format cannot hold such audio, or the folder cannot be
+        UserError: the format cannot hold such audio, or the file cannot be
             written.
     """
-    check_folder_writable(Path(path).parent)
+    check_file_writable(path)
     kind = container(path, channels, subtype, samples)
     if outgrows(kind, samples or 0, channels, subtype):
         raise too_large(path, kind)

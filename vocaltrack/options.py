@@ -10,7 +10,8 @@ DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
     "dsd100": "DSD100: the folder that holds Sources/",
     "musdb": "MUSDB18 (needs ffmpeg) or MUSDB18-HQ: the folder that holds train/ and test/",
-    "stems": "plain stems: [<split>/]<song>/{vocals,accompaniment}.<ext>, either may be absent",
+    "stems": "plain stems: [<split>/]<song>/{vocals,accompaniment}.<ext>, either may be absent; "
+    "each folder counts as a singer of its own",
 }
 
 

@@ -1,6 +1,7 @@
 """Songs to a folder of records: planned, in parallel, resumable, and the same
 bytes for the same seed."""
 
+import dataclasses
 import hashlib
 import json
 import multiprocessing
@@ -120,7 +121,8 @@ def _run(pool, function, jobs, what, unit):
     """Call a function with each job's arguments, in parallel, under a bar."""
     futures = [pool.submit(function, *job) for job in jobs]
     try:
-        return [future.result() for future in tqdm(futures, desc=what, unit=unit)]
+        with tqdm(futures, desc=what, unit=unit) as bar:  # ended before an error is told
+            return [future.result() for future in bar]
     except BrokenProcessPool as error:
         raise UserError(
             f"a process died while {what}, perhaps for want of memory; "
@@ -149,35 +151,11 @@ def _plan(songs, chunks, features, mixtures, seed):
         "splits": {song.key: song.split for song in songs},
         "sources": sources,
         "excerpts": [EXCERPTS_PER_SHARD, CHUNKS_PER_EXCERPT],
-        "augmentation": [
-            augmentation.SPEED_SEMITONES,
-            augmentation.FORMANT_SEMITONES,
-            augmentation.FORMANT_GAIN_DB,
-            augmentation.ENVELOPE_FFT,
-            augmentation.PREDICTORS,
-            augmentation.SMOOTHING_HZ,
-            augmentation.COLOUR_DB,
-            augmentation.COLOUR_POINTS,
-            augmentation.REVERBERATION_SECONDS,
-            augmentation.REVERBERATION_DB,
-            augmentation.BACKING_SEMITONES,
-            augmentation.BACKING_CENTS,
-            augmentation.BACKING_SECONDS,
-            augmentation.BACKING_DB,
-            augmentation.OVERDRIVE_DB,
-            augmentation.DRUMS_DB,
-            augmentation.DRUMS_FFT,
-            augmentation.DRUMS_FRAMES,
-        ],
-        "mixing": [
-            mixing.SILENCE_DB,
-            mixing.GAP_SECONDS,
-            mixtures.kind_shares,
-            mixtures.balance_db,
-            mixing.LEVEL_DB,
-            mixing.CHANCES,
-            mixing.SECOND_DB,
-        ],
+        "mixtures": dataclasses.asdict(mixtures),
+        "constants": {
+            module.__name__: {name: value for name, value in vars(module).items() if name.isupper()}
+            for module in (augmentation, mixing)
+        },
     }
     return json.dumps(plan, sort_keys=True, ensure_ascii=False)
 
@@ -205,8 +183,8 @@ def _claim(folder, plan):
         return
     if any(folder.glob("*.tfrecord")):
         raise UserError(
-            f"{folder} holds records of other songs or settings; give another folder "
-            "or delete this one"
+            f"{folder} holds records of other songs or settings, or of another version of "
+            "vocaltrack; give another folder or delete this one"
         )
     shutil.rmtree(folder / "decoded", ignore_errors=True)
     write_atomically(mark, lambda path: Path(path).write_text(digest + "\n"))

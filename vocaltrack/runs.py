@@ -73,8 +73,11 @@ def load_run(run, last=False):
     if not (run / "best.keras").exists():
         raise UserError(f"{run} holds no best.keras; train a model there first")
     description = read_json(run / "run.json", "the run")
+    if last and not (run / "newest.weights.h5").exists():
+        raise UserError(f"{run} holds no last epoch's weights; take the best ones, without --last")
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
+        songs_heard(description), description["training"]["model"]  # as far as others need it
         with whole_weights():
             model = keras.models.load_model(run / "best.keras", compile=False)
             if last:
@@ -165,13 +168,13 @@ def claim_run(run, description):
         for part in ("training", "network", "features"):
             for name, value in description[part].items():
                 before = {**DEFAULTS, **old.get(part, {})}.get(name)
-                if before != value and not (name == "epochs" and grows):
+                if before != value and not (name == "epochs" and grows and value > before):
                     raise UserError(
                         f"{run} was trained with {name}={before}, not {value}; "
                         "give the same settings or another folder"
                     )
         for part in ("started_from", "mean", "std", "songs"):
-            if old.get(part) != description[part]:
+            if _real(old.get(part)) != _real(description[part]):
                 raise UserError(
                     f"{run} was trained with other records or other runs ({part} differs); "
                     "give the same or another folder"
@@ -181,6 +184,12 @@ def claim_run(run, description):
     except OSError as error:
         raise UserError(f"{run} cannot be made: {one_line(error)}") from error
     write_json(path, description)
+
+
+def _real(value):
+    """A part of run.json, with paths that are named in one way."""
+    is_paths = isinstance(value, dict) and all(isinstance(path, str) for path in value.values())
+    return {name: os.path.realpath(path) for name, path in value.items()} if is_paths else value
 
 
 def read_log(run):

@@ -5,7 +5,6 @@ feature settings in `assets/contract.json`.
 """
 
 import dataclasses
-import json
 from pathlib import Path
 
 import tensorflow as tf
@@ -23,6 +22,7 @@ from vocaltrack.contract import (
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.features import inverse_stft, log_mel, stft
 from vocaltrack.files import replace_folder
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.masks import apply_mask
 from vocaltrack.models import vocals_mask
 from vocaltrack.serving import as_served
@@ -87,7 +87,7 @@ class _Served(tf.Module):
             self.endpoints["embeddings"] = embeddings
 
 
-def export(model, config, folder):
+def export(model, config, folder, heard=()):
     """Write a network as a SavedModel, replacing one that is there and what was
     put into its folder, such as a model card.
 
@@ -95,6 +95,7 @@ def export(model, config, folder):
         model: `keras.Model` named dc, hdc, unet or uhnet.
         config: `FeatureConfig` that it was trained with.
         folder: target folder.
+        heard: keys of the songs that it learnt from, see `songs_heard`.
 
     Raises:
         UserError: the folder holds something that is no SavedModel of
@@ -109,11 +110,12 @@ def export(model, config, folder):
         "features": config.to_dict(),
         "vocaltrack": __version__,
         "tensorflow": tf.__version__,
+        "heard": list(heard),
     }
 
     def fill(temporary):
         contract_file = Path(temporary) / Path(CONTRACT_ASSET).name
-        contract_file.write_text(json.dumps(contract, indent=1))
+        write_json(contract_file, contract)
         served = _Served(model, config, contract_file)
         try:
             tf.saved_model.save(served, str(temporary), signatures=served.endpoints)
@@ -141,6 +143,7 @@ class ServedModel:
         embeddings: maps chunks to [n, chunk_frames, n_mels, D]; None for
             unet and uhnet.
         root: what TensorFlow loaded; it owns the variables.
+        heard: keys of the songs that it learnt from, as far as they are known.
     """
 
     name: str
@@ -148,6 +151,7 @@ class ServedModel:
     masks: object
     embeddings: object
     root: object
+    heard: tuple[str, ...] = ()
 
 
 def load(folder):
@@ -183,4 +187,5 @@ def load(folder):
         masks=endpoint("masks", "vocals_mask"),
         embeddings=endpoint("embeddings", "embeddings"),
         root=loaded,
+        heard=tuple(contract.get("heard", ())),
     )

@@ -60,9 +60,10 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     with alone_in(run):
         keeper = RunKeeper(run, saved)
         done = keeper.restore(model, config.steps_per_epoch)
-        if done:
-            print(f"{run}: {done} epochs are done, going on to {config.epochs}")
         has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
+        if done:
+            rest = "no more to come" if has_stopped or done >= config.epochs else "going on"
+            print(f"{run}: {done} of {config.epochs} epochs are done, {rest}")
         try:
             previews = MaskPreviews(run / "tensorboard", manifest, records)
             return model.fit(

@@ -3,8 +3,8 @@
     python recipes/mir1k/compare.py recipes/mir1k/scores-valid.json recipes/mir1k/scores-test.json
 
 Gains of one system over another on the same clips, seeds averaged: the mean
-weighted by the clips' length, and its standard error over the songs (over the
-clips where there are fewer than 20 songs). Clips of which a system returned
+weighted by the clips' length, and the standard error over the songs of test, or the
+clips of valid, each of which counts once. Clips of which a system returned
 silence are left out, and in the last row those in which most bins are wrong.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from score import weighted
 
-from vocaltrack.errors import exits_on_user_error
+from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.jsonfiles import read_json
 
 COMPARED = {
@@ -25,7 +25,6 @@ COMPARED = {
     "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 METRICS = ("SDR", "PSNR", "accuracy")
-FEWEST_SONGS = 20
 
 
 def main():
@@ -35,15 +34,18 @@ def main():
     print("| split | gain of | " + " | ".join(METRICS) + " | SDR better in (songs; valid: clips) |")
     print("|" + "---|" * (len(METRICS) + 3))
     for path in options.reports:
-        clips = read_json(path, "the report")["clips"]
-        split = "test" if len(songs(clips)) >= FEWEST_SONGS else "valid"
+        report = read_json(path, "the report")
+        if not {"clips", "split"} <= set(report):
+            raise UserError(f"{path} is no report of score.py")
+        clips, split = report["clips"], report["split"]
         for name, systems in COMPARED.items():
             print_row(split, name, clips, *systems)
         print_row(split, *where_clusters_are_right(clips), *COMPARED["hdc:clusters over dc"])
 
 
 def print_row(split, name, clips, before, after):
-    gains = [gain(clips, before, after, metric) for metric in METRICS]
+    unit = "song" if split == "test" else None
+    gains = [gain(clips, before, after, metric, unit) for metric in METRICS]
     cells = [cell(*values) for values in gains]
     better = np.mean(gains[METRICS.index("SDR")][1] > 0)
     print(f"| {split} | {name} | " + " | ".join(cells) + f" | {better:.0%} |")
@@ -72,30 +74,26 @@ def heard(clips, systems):
     }
 
 
-def gain(clips, before, after, metric):
+def gain(clips, before, after, metric, unit=None):
     """(mean over the clips, means of the songs) of a metric's gain.
 
     Args:
         clips: the "clips" of a report.
         before, after: names of systems, whose scores are averaged.
         metric: name of the score.
+        unit: "song", or None for the clips themselves.
 
     Returns:
-        (float, float array [songs]), or [clips] where there are few songs.
+        (float, float array [songs]), or [clips].
     """
     units = defaultdict(list)
-    by_song = len(songs(clips)) >= FEWEST_SONGS
     for name, clip in heard(clips, (*before, *after)).items():
         scores = clip["scores"]
         values = [np.mean([scores[s][metric] for s in group]) for group in (before, after)]
-        units[clip["song"] if by_song else name].append((values[1] - values[0], clip))
+        units[clip[unit] if unit else name].append((values[1] - values[0], clip))
     every = [pair for pairs in units.values() for pair in pairs]
     means = [weighted(*zip(*pairs)) for pairs in units.values()]
     return weighted(*zip(*every)), np.array(means)
-
-
-def songs(clips):
-    return {clip["song"] for clip in clips.values()}
 
 
 def cell(mean, means):

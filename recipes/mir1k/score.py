@@ -48,6 +48,7 @@ def main():
     if options.json:
         check_file_writable(options.json)
     report = score(clips_to_score(options.root, options.split), load(options.models))
+    report["split"] = options.split
     if options.json:
         write_json(options.json, report)
     print(table(report))

@@ -24,7 +24,6 @@ from keras import Model, layers
 from vocaltrack.config import FeatureConfig, TrainingConfig, preset
 from vocaltrack.contract import check_checksums, read_contract
 from vocaltrack.errors import UserError, exits_on_user_error
-from vocaltrack.jsonfiles import read_json
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
@@ -137,7 +136,9 @@ def main():
     check_checksums(options.saved_model)
     name = contract["model"]
     if name == "dc":
-        parser.error("unfold the hdc, which is a dc with masks")
+        raise UserError("unfold the hdc, which is a dc with masks")
+    if "heard" not in contract:
+        raise UserError(f"{options.saved_model} does not say which songs it heard; export it anew")
     manifest = Manifest.load(options.records)
     features = FeatureConfig.from_dict(contract["features"])
     features.check_same(manifest.features, options.saved_model, "the records")
@@ -157,9 +158,7 @@ def main():
             unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
     except (KeyError, ValueError) as error:
         raise UserError(f"{options.saved_model} is not of the compact preset's size") from error
-    splits = read_json(Path(__file__).with_name("splits.json"), "the splits")
-    songs = {split: [f"MIR-1K/{song}" for song in splits[split]] for split in ("train", "valid")}
-    shipped = dataclasses.replace(manifest, songs=songs)
+    shipped = dataclasses.replace(manifest, songs={"train": contract["heard"]})
     claim_run(options.run, describe_run(TrainingConfig(name), network, shipped, mean, std, {}))
     model.save(options.run / "best.keras")
     print(f"{options.run}: {name} of {options.saved_model}")
