@@ -9,12 +9,14 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.paths import REPOSITORY
 from vocaltrack.config import PRESETS, ClusteringConfig, UnetConfig
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import (
     build_clustering,
     build_unet,
     copy_weights,
+    normalised_input,
     vocals_mask,
 )
 from vocaltrack.serving import as_served, served_unet
@@ -86,6 +88,26 @@ def test_slopes_and_dropouts_stand_where_they_belong(style, slopes, dropped_at):
     assert leaky == pytest.approx(slopes)
     frames = [x.input.shape[1] for x in model.layers if isinstance(x, layers.Dropout)]
     assert frames == dropped_at
+
+
+def test_the_first_lever_is_the_compact_unet(monkeypatch):
+    """Its parts are exchangeable in a copy, which must not stay behind."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    import networks
+
+    model = build_unet(dataclasses.replace(PRESETS["compact"][1], dropout=0.1), MEAN, STD)
+    inputs, x = normalised_input(MEAN, STD)
+    logits = networks.unet(layers.Reshape((*x.shape[1:], 1))(x))
+    copy = keras.Model(inputs, layers.Activation("sigmoid")(logits))
+    rng = np.random.default_rng(0)
+    copy.set_weights([w + rng.uniform(0.0, 0.1, w.shape) for w in model.get_weights()])
+    model.set_weights(copy.get_weights())
+    assert_same_outputs(model, copy)
+    dropouts = [
+        [(x.rate, x.input.shape) for x in network.layers if isinstance(x, layers.Dropout)]
+        for network in (model, copy)
+    ]
+    assert dropouts[0] == dropouts[1] != []
 
 
 def test_clustering_outputs():
