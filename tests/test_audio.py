@@ -90,6 +90,12 @@ def test_a_whole_file_is_read_as_float32(tmp_path):
     np.testing.assert_array_equal(again, audio.astype(np.float32))
 
 
+def test_a_file_without_the_right_to_read_it_is_told_as_that(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.wav", noise(9))
+    monkeypatch.setattr(os, "access", lambda given, mode: given != path)
+    refusal(lambda: open_audio(path), f"{path} cannot be read (no permission)")
+
+
 def test_a_flac_is_told_to_be_whole_nearly_up_to_where_it_is_damaged(tmp_path):
     """libsndfile loses the block that fails, of three seconds; what came before is named."""
     path = written(tmp_path / "a.flac", noise(4 * 44100))

@@ -1,5 +1,6 @@
 """The command line: bad input in one line, exit code 2, nothing left behind."""
 
+import contextlib
 import os
 import platform
 import resource
@@ -115,6 +116,24 @@ def test_what_a_renamed_file_would_take_the_place_of_is_refused(
     code, error = run(capsys, "separate", "--model", "unet", song, fixed)
     assert code == 2 and "fixed.wav is read-only" in error
     assert fixed.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("where", ["/dev/full", "closed"])
+def test_files_are_separated_though_nobody_can_be_told(where, tmp_path, song, fake, monkeypatch):
+    if where == "closed":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open(where, os.O_WRONLY)
+    with open(writing, "w", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        monkeypatch.setattr(sys, "stderr", stream)
+        (tmp_path / "broken.wav").write_bytes(b"no sound")
+        words = ["separate", song, tmp_path / "broken.wav", "-o", tmp_path / "out"]
+        assert main(list(map(str, words))) == 1
+        with contextlib.suppress(OSError):
+            stream.close()
+    assert (tmp_path / "out" / "song" / "vocals.wav").exists()
 
 
 def test_a_missing_package_is_one_line_with_the_way_out(capsys, monkeypatch):

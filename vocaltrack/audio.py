@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import os
 import shutil
 from numbers import Real
 from pathlib import Path
@@ -169,6 +170,8 @@ def open_audio(path, start=0.0, duration=None):
         raise UserError(f"{path} is a folder; give an audio file")
     if not path.is_file():
         raise UserError(f"{path} is no ordinary file; give an audio file")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path} cannot be read (no permission); change its rights")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is an empty file; give an audio file")
     given = (start,) if duration is None else (start, duration)

@@ -65,7 +65,7 @@ def _separate(options):
                 raise
             failed.append(error)
     if failed:
-        print(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated", file=sys.stderr)
+        _say(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated", sys.stderr)
         for error in failed:
             tell(error)
     return 1 if failed else 0
@@ -142,10 +142,10 @@ def _say_of_film(film, file, end):
         _say(f"{file.path}: is {film.seconds:.2f} s long by its header; its sound ends before")
 
 
-def _say(text):
-    """Print, also when nobody reads any more (`| head -1`)."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text)
+def _say(text, file=None):
+    """Print, if somebody reads (not so in `| head -1`) and there is room for it."""
+    with contextlib.suppress(OSError):
+        print(text, file=file)
 
 
 def evaluate(options):

@@ -19,7 +19,8 @@ def one_line(error):
 
 def tell(error):
     """Print an error that a user can mend as one line on stderr."""
-    print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr or sys.stdout)
+    with contextlib.suppress(OSError):  # nobody reads it, or there is no room
+        print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr or sys.stdout)
 
 
 @contextlib.contextmanager
