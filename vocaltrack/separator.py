@@ -25,9 +25,8 @@ class Separation:
     """What came of a mixture.
 
     Attributes:
-        vocals: float32 [samples, channels].
-        accompaniment: float32 [samples, channels], the input minus the
-            vocals.
+        vocals: float32, of the input's shape: [samples, channels] or [samples].
+        accompaniment: float32 of that shape, the input minus the vocals.
         mask: float32 [frames, n_mels], the vocals' mel mask.
     """
 
