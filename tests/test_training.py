@@ -354,7 +354,7 @@ def test_other_settings_in_the_same_run_are_refused(runs, records):
         train(settings("unet", learning_rate=0.1), SMALL_UNET, records, runs / "unet", verbose=0)
     with pytest.raises(UserError, match="filters=4, not 8"):
         other = UnetConfig(filters=8, style="strided", dropout=0.0)
-        train(settings("unet"), other, records, runs / "unet", verbose=0)
+        train(settings("unet", epochs=3), other, records, runs / "unet", verbose=0)
 
 
 def test_records_of_other_features_are_refused_by_name(runs, records, tmp_path):
