@@ -1,13 +1,12 @@
 """Fixtures that several test files share."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "everything-is-free"
+from tests.paths import EXAMPLE
 
 
 @pytest.fixture(scope="session")

@@ -29,14 +29,6 @@ SHIPPED = {"dc": 6.87, "hdc": 8.79, "hdc:clusters": 7.91, "unet": 7.38, "uhnet":
 
 
 @pytest.fixture(scope="module")
-def example():
-    return {
-        name: soundfile.read(EXAMPLE / f"{name}.flac", dtype="float32")[0]
-        for name in ("mixture", "vocals", "accompaniment")
-    }
-
-
-@pytest.fixture(scope="module")
 def unet():
     return Separator("unet")
 

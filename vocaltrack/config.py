@@ -1,7 +1,8 @@
 """Settings of the features, the networks and their training, as plain frozen data.
 
 They are written to JSON beside every record file and into every exported
-model, and are compared by name when the two meet.
+model, and are compared by name when the two meet. At the top stand the constants
+that several modules share.
 """
 
 import dataclasses
