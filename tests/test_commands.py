@@ -123,7 +123,7 @@ def test_a_unet_takes_nothing_that_is_for_the_hdc_inside_a_uhnet(words, capsys):
 def test_evaluate(called, stems, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: made.append(args))
-    report = {"summary": {}}
+    report = {"summary": {}, "heard": {}}
     calls = called("vocaltrack.evaluation.evaluate", report)
     words = ["--split", "valid", "--model", "hdc", "--model", "hdc:clusters"]
     run("evaluate", "--stems", stems, *words, "--json", tmp_path / "report.json")
