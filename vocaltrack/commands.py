@@ -170,8 +170,8 @@ def evaluate(options):
     print(table(report))
     for label, songs in report["heard"].items():
         print(
-            f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}), which says "
-            "nothing of how well it does on others",
+            f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
+            "there do not tell how it does on others",
             file=sys.stderr,
         )
     if options.json:
