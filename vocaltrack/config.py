@@ -153,7 +153,8 @@ class TrainingConfig:
     Attributes:
         model: "dc", "hdc", "unet" or "uhnet".
         optimizer: "rmsprop" (paper) or "adam".
-        learning_rate: at the start, or after the warm-up of the cosine.
+        learning_rate: at the start, or after the warm-up of the cosine; the
+            paper's code has 1e-5.
         decay: "plateau" halves the rate when the validation loss has not
             fallen for three epochs; "cosine" warms up over 200 steps (at
             most a tenth of all) and falls to zero at the last epoch.
