@@ -382,6 +382,8 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
     [
         (["evaluate", "--stems", "absent", "--model", "unet"], "absent is no folder"),
         (["evaluate", "--stems", EXAMPLE.parent, "--model", "vnet"], "no model 'vnet'"),
+        (["evaluate", "--stems", EXAMPLE.parent, "--model", "unet:clusters"], "has no clusters"),
+        (["separate", "--swap", EXAMPLE / "mixture.flac", "o.wav"], "only clusters can be"),
         (["evaluate", "--stems", "songs", "--model", "unet", "--split", "test"], "can be valid"),
         (["evaluate", "--model", "unet"], "no dataset given"),
         (["prepare", "--mir1k", "absent", "-o", "records"], "absent is no folder"),

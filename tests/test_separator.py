@@ -47,7 +47,8 @@ def by_level(chunks):
 
 def made_up(masks=smooth, embeddings=None, **options):
     """A `Separator` of made-up networks."""
-    model = ServedModel("made up", FeatureConfig(), masks, embeddings, root=None)
+    name = "unet" if embeddings is None else "hdc"
+    model = ServedModel(name, FeatureConfig(), masks, embeddings, root=None)
     with (
         mock.patch("vocaltrack.separator.find_model"),
         mock.patch("vocaltrack.separator.load", return_value=model),

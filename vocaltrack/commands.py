@@ -31,10 +31,11 @@ def separate(options):
 
 def _separate(options):
     from vocaltrack.audio import open_audio
-    from vocaltrack.contract import find_model, read_contract
+    from vocaltrack.contract import choose_method, find_model, read_contract
     from vocaltrack.file_separation import plan_targets
 
-    read_contract(find_model(options.model))
+    model = read_contract(find_model(options.model))["model"]
+    choose_method(model, options.method, options.swap)
     jobs, file = _jobs(options), None
     if len(jobs) == 1:
         # What can be known to be wrong is said before TensorFlow loads.
@@ -150,12 +151,13 @@ def _say(text, file=None):
 
 def evaluate(options):
     """Score models on a split of the datasets given."""
-    from vocaltrack.contract import find_model, read_contract, split_method
+    from vocaltrack.contract import choose_method, find_model, read_contract, split_method
 
     if options.json:
         check_file_writable(options.json)
     for name in options.model:
-        read_contract(find_model(split_method(name)[0]))
+        folder, method = split_method(name)
+        choose_method(read_contract(find_model(folder))["model"], method)
     songs = _songs(options)
     chosen = [song for song in songs if song.split == options.split]
     if not chosen:

@@ -10,6 +10,12 @@ from vocaltrack.jsonfiles import read_json
 CONTRACT_VERSION = 1
 CONTRACT_ASSET = "assets/contract.json"
 CHECKSUMS = "SHA256SUMS"
+METHODS = {  # the first one unless asked
+    "dc": ("clusters",),
+    "hdc": ("head", "clusters"),
+    "unet": ("head",),
+    "uhnet": ("head",),
+}
 
 
 def find_model(model):
@@ -52,6 +58,25 @@ def split_method(name):
     """
     model, colon, method = name.rpartition(":")
     return (model, method) if colon and method in ("head", "clusters") else (name, None)
+
+
+def choose_method(model, method=None, swap=False):
+    """The method by which a model separates.
+
+    Args:
+        model: dc, hdc, unet or uhnet.
+        method: "head" or "clusters"; None for the model's own.
+        swap: whether the other cluster is to be taken.
+
+    Raises:
+        UserError: the model has no such method, or the method nothing to swap.
+    """
+    chosen = method or METHODS[model][0]
+    if chosen not in METHODS[model]:
+        raise UserError(f"the model {model} has no {chosen}; leave --method out")
+    if swap and chosen != "clusters":
+        raise UserError("only clusters can be swapped: use --swap with dc or --method clusters")
+    return chosen
 
 
 def read_contract(folder):

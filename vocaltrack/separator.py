@@ -10,7 +10,7 @@ import numpy as np
 from vocaltrack.audio import LOUDEST, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
 from vocaltrack.config import BLOCK, MOST_OVERLAP, OVERLAP
-from vocaltrack.contract import find_model
+from vocaltrack.contract import choose_method, find_model
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file
 from vocaltrack.gains import GainStream
@@ -66,12 +66,7 @@ class Separator:
         if not isinstance(overlap, Real) or not 0.0 <= overlap <= MOST_OVERLAP:
             raise UserError(f"an overlap of {overlap}; it must be from 0 to {MOST_OVERLAP}")
         self.model = load(find_model(model))
-        self.method = method or ("clusters" if self.model.masks is None else "head")
-        wanted = {"head": self.model.masks, "clusters": self.model.embeddings}[self.method]
-        if wanted is None:
-            raise UserError(f"the model {self.model.name} has no {self.method}; leave --method out")
-        if swap and self.method != "clusters":
-            raise UserError("only clusters can be swapped: use --swap with dc or --method clusters")
+        self.method = choose_method(self.model.name, method, swap)
         self.phase, self.swap, self.overlap = phase, swap, overlap
         self.features = self.model.features
 
