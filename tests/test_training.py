@@ -253,33 +253,32 @@ def test_a_bfloat16_run_goes_on_to_the_counts_of_one_go(records, tmp_path):
         train(settings("unet", epochs=4), SMALL_UNET, records, run, verbose=0)
 
 
-def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(records, tmp_path):
-    run = tmp_path / "run"
-    train(settings("unet", epochs=1), SMALL_UNET, records, run, verbose=0)
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(runs, records, tmp_path):
+    run = shutil.copytree(runs / "unet", tmp_path / "unet")
     description = json.loads((run / "run.json").read_text())
     del description["training"]["precision"], description["network"]["fine_tuned"]
     (run / "run.json").write_text(json.dumps(description))
+    other = settings("unet", epochs=3, precision="mixed_bfloat16")
     with pytest.raises(UserError, match="precision=float32, not mixed_bfloat16"):
-        train(settings("unet", precision="mixed_bfloat16"), SMALL_UNET, records, run, verbose=0)
-    assert train(settings("unet", epochs=2), SMALL_UNET, records, run, verbose=0).epoch == [1]
+        train(other, SMALL_UNET, records, run, verbose=0)
+    assert train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0).epoch == []
 
 
-def test_a_run_goes_on_however_its_first_weights_are_named_but_not_backwards(
+def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
     runs, records, tmp_path, monkeypatch, capsys
 ):
+    run = shutil.copytree(runs / "uhnet", tmp_path / "uhnet")
     monkeypatch.chdir(runs)
-    run, start = tmp_path / "run", (None, "unet")
-    train(settings("unet", epochs=2), SMALL_UNET, records, run, *start, verbose=0)
-    start = (None, runs / "unet")
-    history = train(settings("unet", epochs=3), SMALL_UNET, records, run, *start, verbose=0)
-    assert history.epoch == [2]
-    assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
-    train(settings("unet", epochs=3), SMALL_UNET, records, run, *start, verbose=0)
-    assert "3 of 3 epochs are done, no more to come" in capsys.readouterr().out
-    with pytest.raises(UserError, match="epochs=3, not 2"):
-        train(settings("unet", epochs=2), SMALL_UNET, records, run, *start, verbose=0)
+    for initial in ("unet", f"{runs}/unet/", str(runs / "." / "hdc" / ".." / "unet")):
+        args = SMALL_UNET, records, run, "hdc", initial
+        assert train(settings("uhnet"), *args, verbose=0).epoch == []
+        assert "2 of 2 epochs are done, no more to come" in capsys.readouterr().out
+    with pytest.raises(UserError, match="epochs=2, not 1"):
+        train(settings("uhnet", epochs=1), *args, verbose=0)
     with pytest.raises(UserError, match="started_from differs"):
-        train(settings("unet", epochs=3), SMALL_UNET, records, run, None, run, verbose=0)
+        train(settings("uhnet"), SMALL_UNET, records, run, "hdc", "uhnet", verbose=0)
+    assert train(settings("uhnet", epochs=3), *args, verbose=0).epoch == [2]
+    assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
 
 
 def test_an_interrupted_save_leaves_nothing(tmp_path):
@@ -391,14 +390,6 @@ def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
         train(config, network, records, run, clustering, folder / initial, verbose=0)
         heard = json.loads((run / "run.json").read_text())["heard"]
         assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
-
-
-def test_a_run_goes_on_however_the_path_of_its_start_is_written(runs, records, tmp_path):
-    initial, run = str(runs / "unet"), tmp_path / "run"
-    train(settings("unet"), SMALL_UNET, records, run, None, initial, verbose=0)
-    for other in (f"{initial}/", str(runs / "." / "hdc" / ".." / "unet")):
-        args = settings("unet"), SMALL_UNET, records, run, None, other
-        assert train(*args, verbose=0).epoch == []
 
 
 def test_two_trainings_of_one_run_are_refused(runs, records):
