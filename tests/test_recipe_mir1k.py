@@ -156,6 +156,18 @@ def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(compar
     np.testing.assert_allclose(compare.gain(few, ("a",), ("b", "c"), "SDR")[1], [1, 4, 2])
 
 
+def test_the_report_names_its_split(recipe, monkeypatch, tmp_path):
+    """By which compare.py takes songs or clips as what it counts."""
+    score = recipe[1]
+    monkeypatch.setattr(score, "clips_to_score", lambda root, split: [])
+    monkeypatch.setattr(score, "score", lambda clips, separators: {"clips": {}})
+    monkeypatch.setattr(score, "table", lambda report: "")
+    words = ["score.py", "MIR-1K", "--split", "valid", "--json", str(tmp_path / "scores.json")]
+    monkeypatch.setattr("sys.argv", words)
+    score.main()
+    assert json.loads((tmp_path / "scores.json").read_text())["split"] == "valid"
+
+
 def test_only_reports_of_the_protocol_are_compared(compare, monkeypatch):
     path = REPOSITORY / "recipes" / "shipped" / "mir1k.json"
     monkeypatch.setattr("sys.argv", ["compare.py", str(path)])

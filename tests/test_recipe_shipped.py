@@ -17,7 +17,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.records import Manifest
 from vocaltrack.runs import describe_run, load_run
-from vocaltrack.savedmodel import export
+from vocaltrack.savedmodel import export, load
 
 MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
 CONFIG = UnetConfig(filters=2, style="strided")
@@ -114,7 +114,7 @@ def log_mel(chunks=3):
 
 def test_the_network_is_what_it_was_and_its_norms_fit_the_chunks(recipe, trained, tmp_path):
     export(trained, FeatureConfig(), tmp_path / "unet")
-    weights, mean, std = recipe.served_weights(tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(load(tmp_path / "unet"))
     np.testing.assert_allclose(mean, MEAN, rtol=1e-5)
     np.testing.assert_allclose(std, STD, rtol=1e-5)
     model = build_unet(CONFIG, mean, std)
@@ -136,7 +136,7 @@ def test_an_hdc_and_its_mask_head_are_what_they_were(recipe, tmp_path):
     for weight in hdc.weights:
         weight.assign(rng.normal(0, 0.3, weight.shape))
     export(hdc, FeatureConfig(), tmp_path / "hdc")
-    weights, mean, std = recipe.served_weights(tmp_path / "hdc")
+    weights, mean, std = recipe.served_weights(load(tmp_path / "hdc"))
     model = build_clustering(config, mean, std, mask_head=True)
     recipe.unfold_clustering(model, weights)
     expected, found = (network(log_mel(), training=False) for network in (hdc, model))
@@ -154,7 +154,7 @@ def test_a_uhnet_and_the_hdc_inside_it_are_what_they_were(recipe, tmp_path):
     for weight in uhnet.get_layer("hdc").weights:
         weight.assign(rng.normal(0, 0.3, weight.shape))
     export(uhnet, FeatureConfig(), tmp_path / "uhnet")
-    weights, mean, std = recipe.served_weights(tmp_path / "uhnet")
+    weights, mean, std = recipe.served_weights(load(tmp_path / "uhnet"))
     np.testing.assert_allclose(mean, MEAN, rtol=1e-5)
     inner = build_clustering(config, mean, std, mask_head=True)
     recipe.unfold_clustering(inner, weights)
@@ -187,14 +187,14 @@ def test_records_of_other_features_are_refused(recipe, monkeypatch, tmp_path):
 def test_networks_of_another_size_are_refused(recipe, trained, monkeypatch, tmp_path):
     config = ClusteringConfig(units=4, layers=2, embedding_size=3)
     hdc = build_clustering(config, MEAN, STD, mask_head=True)
-    export(hdc, FeatureConfig(), tmp_path / "hdc")
+    export(hdc, FeatureConfig(), tmp_path / "hdc", ["a/b"])
     folder = empty_records(tmp_path / "records", FeatureConfig())
     words = [str(tmp_path / "hdc"), "--records", str(folder), "--run", str(tmp_path / "run")]
     monkeypatch.setattr("sys.argv", ["unfold.py", *words])
     with pytest.raises(UserError, match="hdc is not of the compact preset's size"):
         recipe.main()
     export(trained, FeatureConfig(), tmp_path / "unet")
-    weights, mean, std = recipe.served_weights(tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(load(tmp_path / "unet"))
     for other in (dataclasses.replace(CONFIG, filters=4), UnetConfig(filters=2)):
         with pytest.raises((KeyError, ValueError)):
             recipe.unfold(build_unet(other, mean, std), weights, log_mel())
@@ -202,7 +202,7 @@ def test_networks_of_another_size_are_refused(recipe, trained, monkeypatch, tmp_
 
 def test_a_5x5_convolution_at_the_end_is_the_same_in_two(recipe, trained, tmp_path):
     export(trained, FeatureConfig(), tmp_path / "unet")
-    weights, mean, std = recipe.served_weights(tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(load(tmp_path / "unet"))
     for name in ("logits_frequency/kernel", "logits_time/kernel", "logits_time/bias"):
         del weights[name]
     kernel = np.random.default_rng(2).normal(0, 0.2, (5, 5, 4, 1)).astype(np.float32)

@@ -171,10 +171,10 @@ def evaluate(options):
     report = evaluate(chosen, separators)
     print(table(report))
     for label, songs in report["heard"].items():
-        print(
+        _say(
             f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
             "there do not tell how it does on others",
-            file=sys.stderr,
+            sys.stderr,
         )
     if options.json:
         write_json(options.json, report)

@@ -167,14 +167,18 @@ def claim_run(run, description):
         grows = description["training"]["decay"] != "cosine"
         for part in ("training", "network", "features"):
             for name, value in description[part].items():
-                before = {**DEFAULTS, **old.get(part, {})}.get(name)
-                if before != value and not (name == "epochs" and grows and value > before):
+                was = {**DEFAULTS, **old.get(part, {})}.get(name)
+                if was != value and not (name == "epochs" and grows and value > was):
                     raise UserError(
-                        f"{run} was trained with {name}={before}, not {value}; "
+                        f"{run} was trained with {name}={was}, not {value}; "
                         "give the same settings or another folder"
                     )
+        before, now = (
+            {**told, "started_from": _real_paths(told.get("started_from", {}))}
+            for told in (old, description)
+        )
         for part in ("started_from", "mean", "std", "songs"):
-            if _real(old.get(part)) != _real(description[part]):
+            if before.get(part) != now[part]:
                 raise UserError(
                     f"{run} was trained with other records or other runs ({part} differs); "
                     "give the same or another folder"
@@ -186,10 +190,9 @@ def claim_run(run, description):
     write_json(path, description)
 
 
-def _real(value):
-    """A part of run.json, with paths that are named in one way."""
-    is_paths = isinstance(value, dict) and all(isinstance(path, str) for path in value.values())
-    return {name: os.path.realpath(path) for name, path in value.items()} if is_paths else value
+def _real_paths(paths):
+    """The runs that one started from, however their paths were written."""
+    return {name: os.path.realpath(path) for name, path in paths.items()}
 
 
 def read_log(run):

@@ -21,24 +21,23 @@ import numpy as np
 import tensorflow as tf
 from keras import Model, layers
 
-from vocaltrack.config import FeatureConfig, TrainingConfig, preset
-from vocaltrack.contract import check_checksums, read_contract
+from vocaltrack.config import TrainingConfig, preset
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import claim_run, describe_run
+from vocaltrack.savedmodel import load
 from vocaltrack.serving import NORM
 
 BATCHES = 16
 ADDED = ("low", "logits_")  # layers that older U-nets have not
 
 
-def served_weights(folder):
-    """(weights, mean, std): the variables of a SavedModel as a dict from name
+def served_weights(served):
+    """(weights, mean, std): the variables of a `ServedModel` as a dict from name
     to a list of arrays, and its input normalisation."""
-    loaded = tf.saved_model.load(folder)  # owns the variables
-    function = loaded.signatures["masks"]
+    function = served.root.signatures["masks"]
     weights = {}
     for variable in function.variables:
         weights.setdefault(variable.name.split(":")[0], []).append(variable.numpy())
@@ -132,17 +131,15 @@ def main():
     parser.add_argument("--records", required=True)
     parser.add_argument("--run", required=True, type=Path)
     options = parser.parse_args()
-    contract = read_contract(options.saved_model)
-    check_checksums(options.saved_model)
-    name = contract["model"]
+    served = load(options.saved_model)
+    name = served.name
     if name == "dc":
         raise UserError("unfold the hdc, which is a dc with masks")
-    if "heard" not in contract:
+    if not served.heard:
         raise UserError(f"{options.saved_model} does not say which songs it heard; export it anew")
     manifest = Manifest.load(options.records)
-    features = FeatureConfig.from_dict(contract["features"])
-    features.check_same(manifest.features, options.saved_model, "the records")
-    weights, mean, std = served_weights(options.saved_model)
+    served.features.check_same(manifest.features, options.saved_model, "the records")
+    weights, mean, std = served_weights(served)
     clustering, network = preset("compact", dropout=0.1)
     mean, std = mean.tolist(), std.tolist()
     hdc = None
@@ -158,7 +155,7 @@ def main():
             unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
     except (KeyError, ValueError) as error:
         raise UserError(f"{options.saved_model} is not of the compact preset's size") from error
-    shipped = dataclasses.replace(manifest, songs={"train": contract["heard"]})
+    shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
     claim_run(options.run, describe_run(TrainingConfig(name), network, shipped, mean, std, {}))
     model.save(options.run / "best.keras")
     print(f"{options.run}: {name} of {options.saved_model}")
