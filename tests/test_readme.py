@@ -1,4 +1,5 @@
-"""The README's tables of scores are those that commands wrote, and what it names is there."""
+"""The tables of the README and of the pages it links are those that commands wrote, and what
+they name is there."""
 
 import csv
 import json
@@ -14,7 +15,11 @@ from vocaltrack.config import MODEL_NAMES
 from vocaltrack.contract import read_contract
 from vocaltrack.evaluation import METRICS, table
 
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    folder: (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")
+    for folder in (".", "benchmarks", "recipes/mir1k", "recipes/shipped")
+}
+README = PAGES["."]
 
 
 @pytest.mark.parametrize("name", ["mir1k", "stems"])
@@ -61,14 +66,14 @@ def test_the_levers_are_those_of_the_benchmark(monkeypatch):
 
     rows = json.loads((REPOSITORY / "benchmarks" / "levers.json").read_text())["rows"]
     assert set(rows) <= set(levers.LEVERS)
-    assert "\n".join(levers.row(name, rows) for name in rows) in README
+    assert "\n".join(levers.row(name, rows) for name in rows) in PAGES["benchmarks"]
 
 
 @pytest.mark.parametrize("name", ["choices", "soft_voices"])
 def test_the_tables_of_the_benchmarks_are_their_outputs(name):
     printed = (REPOSITORY / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
     tables = re.findall(r"(?:^\|.*\n)+", printed, re.MULTILINE)
-    assert tables and all(table in README for table in tables)
+    assert tables and all(any(table in page for page in PAGES.values()) for table in tables)
 
 
 def test_the_set_up_without_make_is_what_make_does():
@@ -85,8 +90,8 @@ SCRIPTS = {"prepare_data.py": "prepare"} | {
 
 
 def commands():
-    """The words of each command in the README's shell blocks."""
-    for block in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL):
+    """The words of each command in the pages' shell blocks."""
+    for block in re.findall(r"```sh\n(.*?)```", "".join(PAGES.values()), flags=re.DOTALL):
         for line in block.splitlines():
             words = shlex.split(line, comments=True)
             if words and words[0].endswith("python") and words[1] != "-m":
@@ -95,7 +100,7 @@ def commands():
                 yield words
 
 
-def test_the_commands_take_the_options_that_the_readme_gives_them():
+def test_the_commands_take_the_options_that_the_pages_give_them():
     listed = list(commands())
     assert len(listed) > 20
     for script, *words in listed:
@@ -111,10 +116,23 @@ def test_the_commands_take_the_options_that_the_readme_gives_them():
         assert {flag for flag, rest in known.items() if "required=True" in rest} <= given, script
 
 
-def test_every_file_that_the_readme_links_is_there():
-    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", prose) if "://" not in link]
-    assert links and all((REPOSITORY / link).exists() for link in links)
+@pytest.mark.parametrize("folder", PAGES)
+def test_what_a_page_links_is_there(folder):
+    prose = re.sub(r"```.*?```", "", PAGES[folder], flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", prose) if "://" not in link]
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = REPOSITORY / folder / (path or "README.md")
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def anchors(page):
+    """What the headings of a page are linked by."""
+    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_every_module_has_its_place_in_the_map():

@@ -27,7 +27,7 @@ class FeatureConfig:
         sample_rate: Hz.
         n_fft: STFT frame length in samples. The paper does not state it; its
             original code used 512. 1024 has the higher oracle ceiling with
-            128 mel bands (README, "The choice of n_fft").
+            128 mel bands (benchmarks/README.md, "The choice of n_fft").
         hop_length: samples between frames.
         n_mels: number of Slaney mel bands between 0 Hz and Nyquist.
         power_floor: mel power below which the logarithm is cut off
