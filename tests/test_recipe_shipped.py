@@ -96,7 +96,7 @@ def test_a_card_s_command_has_the_options_that_held(monkeypatch, tmp_path):
     assert cards.command("unet") == expected
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def trained():
     """A U-net whose norms and biases are not the initial ones."""
     keras.utils.set_random_seed(0)
@@ -127,6 +127,25 @@ def test_the_network_is_what_it_was_and_its_norms_fit_the_chunks(recipe, trained
     heard = keras.Model(model.input, norm.input)(log_mel()).numpy()
     np.testing.assert_allclose(norm.moving_mean, heard.mean((0, 1, 2)), atol=1e-4)
     np.testing.assert_allclose(norm.moving_variance, heard.var((0, 1, 2)), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("factor", "grown"), [(0.02, True), (3.0, False), (0.0, False)])
+def test_kernels_that_were_made_small_are_as_large_as_new_ones(
+    recipe, trained, tmp_path, factor, grown
+):
+    """Those of residual layers are, which otherwise a training soon loses."""
+    layer = trained.get_layer("down1")
+    layer.kernel.assign(factor * layer.kernel)
+    export(trained, FeatureConfig(), tmp_path / "unet")
+    weights, mean, std = recipe.served_weights(load(tmp_path / "unet"))
+    model = build_unet(CONFIG, mean, std)
+    size = model.get_layer("down1").kernel.numpy().std()
+    (folded,) = weights["down1/kernel"]
+    recipe.unfold(model, weights, log_mel())
+    found = model.get_layer("down1").kernel.numpy().std()
+    assert found == pytest.approx(size if grown else folded.std(), rel=1e-5)
+    expected = trained(log_mel(), training=False).numpy()
+    np.testing.assert_allclose(model(log_mel(), training=False), expected, atol=1e-5)
 
 
 def test_an_hdc_and_its_mask_head_are_what_they_were(recipe, tmp_path):

@@ -3,8 +3,9 @@
     python recipes/shipped/unfold.py saved_models/unet --records records --run runs/unet-begin
 
 A SavedModel of a U-net holds no batch normalisation any more (`serving.served_unet`).
-Here each gets the mean and the variance that its input has in the records,
-which leaves the network what it was, and training can go on. U-nets of before
+Here each gets the mean and the variance that its input has in the records, and
+kernels that were made smaller than new ones get the size of these, which leaves the
+network what it was, and training can go on at a new network's rates. U-nets of before
 version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
 convolution at the end) become those of today; the far row and column of their
 kernels are lost, so that the loss begins a little higher. An hdc gets a
@@ -53,6 +54,11 @@ def without_last_tap(kernel, axis):
     return np.moveaxis(kernel, 0, axis)
 
 
+def smallness(kernel, new):
+    """How many times as large as a kernel a new one is; 1 where that says nothing."""
+    return max(1.0, new.std() / kernel.std()) if kernel.any() else 1.0
+
+
 def unfold(model, weights, chunks):
     """Give a U-net the weights of a served one, and its norms their statistics.
 
@@ -65,7 +71,7 @@ def unfold(model, weights, chunks):
         KeyError, ValueError: the two are of different sizes.
     """
     norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
-    outputs = {}
+    outputs, sizes = {}, {}
     for layer in model.layers:
         name = layer.name
         is_absent = name.startswith(ADDED) and f"{name}/kernel" not in weights
@@ -76,10 +82,12 @@ def unfold(model, weights, chunks):
             for axis in (0, 1):
                 kernel = without_last_tap(np.moveaxis(kernel, axis, 0), axis)
         if name + NORM in norms:
-            layer.kernel.assign(kernel)
+            # Before a norm the size is free, and small kernels learn too fast.
+            size = sizes[name] = smallness(kernel, layer.kernel.numpy())
+            layer.kernel.assign(size * kernel)
             norm = model.get_layer(name + NORM)
             one = np.ones_like(bias[0])
-            norm.set_weights([one * (1 + norm.epsilon) ** 0.5, bias[0], 0 * one, one])
+            norm.set_weights([one * (1 + norm.epsilon) ** 0.5 / size, bias[0], 0 * one, one])
             outputs[name] = layer.output
         else:
             layer.set_weights([kernel, *bias])
@@ -93,8 +101,8 @@ def unfold(model, weights, chunks):
     for name, values in measured.items():
         norm, axes = model.get_layer(name + NORM), tuple(range(values.ndim - 1))
         mean, variance = values.mean(axes, dtype=np.float64), values.var(axes, dtype=np.float64)
-        scale = np.sqrt(variance + norm.epsilon)
-        norm.set_weights([scale, norm.beta + mean, mean, variance])
+        scale = np.sqrt(variance + norm.epsilon) / sizes[name]
+        norm.set_weights([scale, norm.beta + mean / sizes[name], mean, variance])
 
 
 def role(path):
