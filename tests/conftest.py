@@ -9,7 +9,7 @@ import soundfile
 from tests.paths import EXAMPLE
 from vocaltrack.quiet import compute_with_onednn
 
-compute_with_onednn()  # as in the commands; before a test file loads TensorFlow
+compute_with_onednn()  # as in the package; before a test file loads TensorFlow
 
 
 @pytest.fixture(scope="session")

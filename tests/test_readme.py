@@ -131,7 +131,8 @@ def test_what_a_page_links_is_there(folder):
 
 def anchors(page):
     """What the headings of a page are linked by."""
-    headings = re.findall(r"^#+ (.+)$", page, re.MULTILINE)
+    prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

@@ -26,7 +26,6 @@ def main(arguments=None):
     chosen = build_parser().parse_args(_without_dashes(words))
     signals.end_cleanly()
     quiet.numpy_in_one_thread()
-    quiet.compute_with_onednn()
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -12,7 +12,8 @@ _M_ARENA_MAX = -8  # of glibc's malloc.h
 
 
 def load_tensorflow(cores=None, verbose=False):
-    """Import TensorFlow; what its C++ code writes to stderr meanwhile is lost.
+    """Import TensorFlow, which is to compute with oneDNN; what its C++ code writes to
+    stderr meanwhile is lost.
 
     Some of those lines come before any of TensorFlow's own settings could
     silence them. Exceptions are raised as ever.
@@ -21,6 +22,7 @@ def load_tensorflow(cores=None, verbose=False):
         cores: processor cores to use; None for all.
         verbose: let it write; so does TF_CPP_MIN_LOG_LEVEL in the environment.
     """
+    compute_with_onednn()
     if verbose or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         import tensorflow  # noqa: F401
     else:
@@ -31,6 +33,18 @@ def load_tensorflow(cores=None, verbose=False):
         cores = min(cores, os.cpu_count() or 1)  # thousands of threads never end
         tf.config.threading.set_intra_op_parallelism_threads(cores)
         tf.config.threading.set_inter_op_parallelism_threads(cores)
+
+
+def compute_with_onednn():
+    """Let TensorFlow, not loaded yet, compute with oneDNN on any x86-64 processor.
+
+    By itself it does so only where the processor has instructions for neural networks.
+    Without them (AMD's third generation of EPYC) the networks train 1.6 to 1.8 times as
+    fast with it (benchmarks/README.md, "Speed of the networks"). The environment's
+    TF_ENABLE_ONEDNN_OPTS goes before it.
+    """
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def _import_silently():
@@ -106,18 +120,6 @@ def numpy_in_one_thread():
     before numpy loads.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-def compute_with_onednn():
-    """Let TensorFlow compute with oneDNN on any x86-64 processor.
-
-    By itself it does so only where the processor has instructions for neural networks.
-    Without them (AMD's third generation of EPYC) the networks train 1.6 to 1.8 times as
-    fast with it, and separate a tenth faster. The environment's TF_ENABLE_ONEDNN_OPTS
-    goes before it. Call it before TensorFlow loads.
-    """
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
 def is_fast_in_bfloat16():

@@ -27,7 +27,8 @@ ABOUT = {
     "unet": "A U-net on the log-mel: four strided 5x5 convolutions down, four transposed 4x4 ones "
     "up, and residual layers at its two lowest levels.",
     "uhnet": "The hybrid U-net: three input channels, the log-mel and the two softmax masks of "
-    "the frozen `hdc`, which is inside this file.",
+    "the frozen `hdc`, which is inside this file (as it was in its best epoch; the one shipped "
+    "alone is of the last).",
 }
 WEAK = {
     "dc": "It is the weakest model here, shipped to show the method. The rule of 200 Hz may choose "
@@ -167,7 +168,7 @@ def command(model):
 
 
 def scores(model, report):
-    """Median (mean) of the systems of one model over the validation songs."""
+    """Medians of the systems of one model over the validation songs."""
     systems = ["mixture", "oracle", *(s for s in report["summary"] if s.split(":")[0] == model)]
     groups = {
         "MIR-1K": [k for k in report["songs"] if k.startswith("MIR-1K/")],
@@ -218,7 +219,8 @@ def worst(model, report):
     gain = score(report, song, model, "SI-SDRi")
     loud = sorted(report["instrumentals"], key=lambda k: -leakage(report, k, model))[:3]
     yield ""
-    yield f"- Worst validation song: {song}, SI-SDR improved by {gain:.1f} dB."
+    change = "improved" if gain > 0 else "worsened"
+    yield f"- Worst validation song: {song}, SI-SDR {change} by {abs(gain):.1f} dB."
     listed = ", ".join(f"{key} ({leakage(report, key, model):.1f} dB)" for key in loud)
     yield f"- Loudest output from instrumental music: {listed}."
 

@@ -22,6 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import Model, layers
 
+from vocaltrack.augmentation import rms
 from vocaltrack.config import TrainingConfig, preset
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
@@ -55,8 +56,8 @@ def without_last_tap(kernel, axis):
 
 
 def smallness(kernel, new):
-    """How many times as large as a kernel a new one is; 1 where that says nothing."""
-    return max(1.0, new.std() / kernel.std()) if kernel.any() else 1.0
+    """By what factor a new kernel is larger; 1 if it is not, or if the kernel is all zeros."""
+    return max(1.0, rms(new) / rms(kernel)) if kernel.any() else 1.0
 
 
 def unfold(model, weights, chunks):
