@@ -13,7 +13,7 @@ import contextlib
 import itertools
 
 import torch
-from timing import BATCH, NETWORKS, PRECISIONS, chunks_a_second
+from timing import BATCH, NETWORKS, chunks_a_second, fast_precisions
 from torch import nn
 from torch.nn import functional
 
@@ -271,7 +271,7 @@ def main():
     print(
         "\n| PyTorch twin | parameters | precision | training | inference |\n|---|---|---|---|---|"
     )
-    for name, precision in itertools.product(NETWORKS, PRECISIONS):
+    for name, precision in itertools.product(NETWORKS, fast_precisions()):
         print(measure(name, preset(options.preset), precision, options.steps), flush=True)
     print(f"\ntorch {torch.__version__}, {torch.get_num_threads()} threads")
 
