@@ -5,7 +5,7 @@
 A SavedModel of a U-net holds no batch normalisation any more (`serving.served_unet`).
 Here each gets the mean and the variance that its input has in the records, and
 kernels that were made smaller than new ones get the size of these, which leaves the
-network what it was, and training can go on at a new network's rates. U-nets of before
+network what it was, and training can go on. U-nets of before
 version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
 convolution at the end) become those of today; the far row and column of their
 kernels are lost, so that the loss begins a little higher. An hdc gets a
