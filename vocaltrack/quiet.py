@@ -39,8 +39,8 @@ def compute_with_onednn():
     """Let TensorFlow, not loaded yet, compute with oneDNN on any x86-64 processor.
 
     By itself it does so only where the processor has instructions for neural networks.
-    Without them (AMD's third generation of EPYC) the networks train 1.6 to 1.8 times as
-    fast with it (benchmarks/README.md, "Speed of the networks"). The environment's
+    Without them (AMD's third generation of EPYC) the networks are 1.4 to 1.8 times as fast
+    with it (benchmarks/README.md, "Speed of the networks"). The environment's
     TF_ENABLE_ONEDNN_OPTS goes before it.
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
