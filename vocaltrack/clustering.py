@@ -13,8 +13,8 @@ from vocaltrack.masks import sounding
 LOW_HZ = 200.0
 FIT_CHUNKS = 64
 FIT_BINS = 100_000
-# Above all training songs with vocals, below 95 % of the instrumentals; singers
-# whom the network never heard come closer to it: benchmarks/cluster_centres.py
+# Above all training songs with vocals, below more than three quarters of the
+# instrumentals (benchmarks/cluster_centres.py); unheard singers come closer to it.
 SAME_SOURCE_COSINE = 0.80
 HEAD_IS_VOCAL = 0.4
 _WARNINGS = threading.Lock()  # their filters are the whole process's
