@@ -73,7 +73,11 @@ def test_the_levers_are_those_of_the_benchmark(monkeypatch):
 def test_the_tables_of_the_benchmarks_are_their_outputs(name):
     printed = (REPOSITORY / "benchmarks" / f"{name}.md").read_text(encoding="utf-8")
     tables = re.findall(r"(?:^\|.*\n)+", printed, re.MULTILINE)
-    assert tables and all(any(table in page for page in PAGES.values()) for table in tables)
+    assert tables
+    for rows in tables:
+        # What a user may choose, or asks first, is in the README.
+        folder = "." if rows.startswith(("| overlap |", "| mixtures |")) else "benchmarks"
+        assert rows in PAGES[folder]
 
 
 def test_the_set_up_without_make_is_what_make_does():
@@ -118,8 +122,8 @@ def test_the_commands_take_the_options_that_the_pages_give_them():
 
 @pytest.mark.parametrize("folder", PAGES)
 def test_what_a_page_links_is_there(folder):
-    prose = re.sub(r"```.*?```", "", PAGES[folder], flags=re.DOTALL)
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", prose) if "://" not in link]
+    links = re.findall(r"\]\(([^)]+)\)", without_code(PAGES[folder]))
+    links = [link for link in links if "://" not in link]
     assert links
     for link in links:
         path, _, anchor = link.partition("#")
@@ -131,9 +135,12 @@ def test_what_a_page_links_is_there(folder):
 
 def anchors(page):
     """What the headings of a page are linked by."""
-    prose = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
-    headings = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", without_code(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def without_code(page):
+    return re.sub(r"```.*?```", "", page, flags=re.DOTALL)
 
 
 def test_every_module_has_its_place_in_the_map():
