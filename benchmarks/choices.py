@@ -22,9 +22,9 @@ from scipy.ndimage import uniform_filter1d
 
 from vocaltrack.augmentation import gain
 from vocaltrack.errors import exits_on_user_error
-from vocaltrack.features import mel_centres
 from vocaltrack.gains import GainStream, window_length
 from vocaltrack.masks import mel_to_bins
+from vocaltrack.mel import mel_centres
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 

@@ -8,8 +8,9 @@ import tensorflow as tf
 from keras import layers
 from networks import frequency_dense, unchanged, unet, with_frequency
 
-from vocaltrack.masks import FLOOR_MARGIN_DB, proportion_mask
+from vocaltrack.mel import FLOOR_MARGIN_DB
 from vocaltrack.records import STREAMS
+from vocaltrack.targets import proportion_mask
 
 
 def power_ratio(chunk, features):

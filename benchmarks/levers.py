@@ -27,15 +27,16 @@ from timing import PRECISIONS
 
 import vocaltrack
 from vocaltrack import models
+from vocaltrack.compiling import compile_model
 from vocaltrack.config import TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.metrics import level_db, si_sdr
-from vocaltrack.pipeline import batches, power_weight
+from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
 from vocaltrack.savedmodel import separate_waveform
-from vocaltrack.training import compile_model
+from vocaltrack.targets import power_weight
 
 STEPS = 600
 

@@ -18,12 +18,13 @@ from pathlib import Path
 import keras
 from timing import BATCH, NETWORKS, chunks_a_second, fast_precisions
 
+from vocaltrack.compiling import compile_model
 from vocaltrack.config import PRESETS, TrainingConfig, preset
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches, mask_examples
 from vocaltrack.records import Manifest
-from vocaltrack.training import compile_model, examples
+from vocaltrack.training import examples
 
 TWINS = Path(__file__).with_name("speed_pytorch.py")
 

@@ -11,13 +11,12 @@ import vocaltrack
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import (
     inverse_stft,
-    mel_centres,
-    mel_filterbank,
     mel_power,
     power_to_db,
     stft,
     waveform_to_log_mel,
 )
+from vocaltrack.mel import mel_centres, mel_filterbank
 
 FFT_SIZES = (512, 1024, 2048)
 LENGTHS = (1, 2, 127, 128, 129, 1000, 16384, 16385)

@@ -5,9 +5,10 @@ import pytest
 import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig
-from vocaltrack.features import inverse_stft, mel_centres, stft
+from vocaltrack.features import inverse_stft, stft
 from vocaltrack.gains import BATCH_FRAMES, GainStream, window_length
 from vocaltrack.masks import apply_mask
+from vocaltrack.mel import mel_centres
 
 CONFIG = FeatureConfig()
 RATES = (8000, 11025, 16000, 44100, 48000, 192000)

@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig
-from vocaltrack.features import inverse_stft, mel_centres, stft, waveform_to_log_mel
-from vocaltrack.masks import apply_mask, binary_mask, mel_to_bins, proportion_mask, sounding
+from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
+from vocaltrack.masks import apply_mask, mel_to_bins
+from vocaltrack.mel import mel_centres, sounding
 from vocaltrack.metrics import si_sdr
+from vocaltrack.targets import binary_mask, proportion_mask
 
 FFT_SIZES = (512, 1024, 2048)
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from tests.paths import EXAMPLE
 from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
 from vocaltrack.cli import build_parser, main
+from vocaltrack.compiling import compile_model
 from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.contract import read_contract
 from vocaltrack.datasets import read_stems
@@ -27,7 +28,7 @@ from vocaltrack.models import build_unet, vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run, read_log
-from vocaltrack.training import compile_model, examples, train
+from vocaltrack.training import examples, train
 
 SMALL_UNET = UnetConfig(filters=4, style="strided", dropout=0.0)
 SMALL_CLUSTERING = ClusteringConfig(units=8, layers=1, dropout=0.0)

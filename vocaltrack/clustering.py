@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from vocaltrack.chunks import GROUP
-from vocaltrack.features import mel_centres
-from vocaltrack.masks import sounding
+from vocaltrack.mel import mel_centres, sounding
 
 LOW_HZ = 200.0
 FIT_CHUNKS = 64

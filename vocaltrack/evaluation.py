@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from vocaltrack.errors import UserError
 from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
-from vocaltrack.masks import apply_mask, proportion_mask
+from vocaltrack.masks import apply_mask
 from vocaltrack.metrics import (
     bss_eval,
     intersection_over_union,
@@ -21,6 +21,7 @@ from vocaltrack.metrics import (
     pixel_accuracy,
     si_sdr,
 )
+from vocaltrack.targets import proportion_mask
 
 MASK_METRICS = ("PSNR", "accuracy", "IoU")
 METRICS = ("SDR", "SIR", "ISR", "SAR", "SI-SDR", "SI-SDRi", *MASK_METRICS)

@@ -6,54 +6,10 @@ definitions are librosa's (centred frames, zero padding, periodic Hann window,
 Slaney mel bands), and the tests compare against librosa.
 """
 
-import functools
-
 import numpy as np
 import tensorflow as tf
 
-
-def mel_edges(config):
-    """Edges of the Slaney mel bands in Hz, float64 [n_mels + 2]: band number
-    n rises from edge n to its peak at n + 1 and falls to n + 2.
-
-    The same as `librosa.mel_frequencies`, whose import would take a quarter
-    of a second and 60 MB of every separation.
-    """
-    linear, log_from, log_step = 200.0 / 3.0, 1000.0, np.log(6.4) / 27.0
-    corner = log_from / linear
-    top = config.sample_rate / 2
-    highest = corner + np.log(top / log_from) / log_step if top > log_from else top / linear
-    mels = np.linspace(0.0, highest, config.n_mels + 2)
-    logarithmic = log_from * np.exp(log_step * (mels - corner))
-    return np.where(mels < corner, linear * mels, logarithmic)
-
-
-def mel_triangles(config, sample_rate, n_fft):
-    """The mel bands' triangles over the bins of an STFT, of height 1.
-
-    Args:
-        config: `FeatureConfig`.
-        sample_rate: Hz of the STFT's signal.
-        n_fft: its frame length.
-
-    Returns:
-        float64 [n_mels, 1 + n_fft // 2].
-    """
-    edges = mel_edges(config)[:, np.newaxis]
-    low, centre, high = edges[:-2], edges[1:-1], edges[2:]
-    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    return np.maximum(
-        0.0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
-    )
-
-
-@functools.lru_cache(maxsize=8)
-def mel_filterbank(config):
-    """The Slaney mel matrix of librosa, float32 [n_mels, 1 + n_fft // 2]."""
-    edges = mel_edges(config)
-    areas = 2.0 / (edges[2:] - edges[:-2])
-    triangles = mel_triangles(config, config.sample_rate, config.n_fft)
-    return (triangles * areas[:, np.newaxis]).astype(np.float32)
+from vocaltrack.mel import mel_filterbank
 
 
 def stft(waveform, config):
@@ -132,8 +88,3 @@ def waveform_to_log_mel(waveform, config):
         float32 [..., 1 + samples // hop_length, n_mels] in dB.
     """
     return log_mel(stft(waveform, config), config)
-
-
-def mel_centres(config):
-    """Peak frequency of each mel band in Hz, float64 [n_mels]."""
-    return mel_edges(config)[1:-1]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from vocaltrack.features import mel_filterbank
 from vocaltrack.masks import mel_to_bins
+from vocaltrack.mel import mel_filterbank
 
 ITERATIONS = 32
 SEGMENT_SECONDS = 10.0

@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from vocaltrack.masks import binary_mask, proportion_mask, sounding
 from vocaltrack.records import parse_chunks
 
 SHUFFLE_CHUNKS = 4096
@@ -60,68 +59,3 @@ def corrupt_shards(manifest, folder):
         except tf.errors.DataLossError:
             damaged.append(path)
     return damaged
-
-
-def power_weight(mixture_db, exponent):
-    """Weights of the mask loss: the mixture's mel power to an exponent.
-
-    The weights of each chunk have mean 1, so that quiet chunks count as much
-    as loud ones. An exponent of 0 weighs all bins alike.
-
-    Args:
-        mixture_db: float32 [batch, time, mel] in dB.
-        exponent: 0 to 1.
-
-    Returns:
-        float32 [batch, time, mel].
-    """
-    loudest = tf.reduce_max(mixture_db, axis=(1, 2), keepdims=True)
-    weight = tf.pow(10.0, (mixture_db - loudest) * (exponent / 10.0))
-    return weight / tf.reduce_mean(weight, axis=(1, 2), keepdims=True)
-
-
-def mask_examples(dataset, config, exponent):
-    """Examples for a network with a mask output (unet, uhnet).
-
-    Returns:
-        dataset of (log_mel, target mask, weight), float32
-        [batch, time, mel], the target with a last axis of 1.
-    """
-
-    def example(chunk):
-        target = proportion_mask(chunk["vocals"], chunk["accompaniment"], config)
-        weight = power_weight(chunk["mixture"], exponent)
-        return chunk["mixture"], target[..., tf.newaxis], weight
-
-    return dataset.map(example, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)
-
-
-def clustering_examples(dataset, config, exponent, with_masks):
-    """Examples for the clustering networks (dc, hdc).
-
-    Args:
-        dataset: what `batches` returns.
-        config: `FeatureConfig`.
-        exponent: of the mask loss's weights, see `power_weight`.
-        with_masks: whether the network has the mask head.
-
-    Returns:
-        dataset of (log_mel, targets, weights); targets["embeddings"] is
-        float32 [batch, time, mel, 2]: the binary mask, and 1 where the
-        mixture sounds; targets["masks"] and weights["masks"] are as in
-        `mask_examples`.
-    """
-
-    def example(chunk):
-        binary = binary_mask(chunk["vocals"], chunk["accompaniment"])
-        loudest = tf.reduce_max(chunk["mixture"], axis=(1, 2), keepdims=True)
-        weight = tf.cast(sounding(chunk["mixture"], loudest, config), tf.float32)
-        targets = {"embeddings": tf.stack([binary, weight], axis=-1)}
-        weights = {"embeddings": tf.ones(tf.shape(binary)[:1])}
-        if with_masks:
-            share = proportion_mask(chunk["vocals"], chunk["accompaniment"], config)
-            targets["masks"] = tf.stack([share, 1.0 - share], axis=-1)
-            weights["masks"] = power_weight(chunk["mixture"], exponent)
-        return chunk["mixture"], targets, weights
-
-    return dataset.map(example, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)

@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from vocaltrack.griffin_lim import mel_power_to_audio
-from vocaltrack.masks import proportion_mask
 from vocaltrack.models import vocals_mask
 from vocaltrack.pipeline import batches
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
+from vocaltrack.targets import proportion_mask
 
 CHUNKS = 4
 

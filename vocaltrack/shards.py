@@ -69,6 +69,12 @@ def decode_song(song, decoded, sample_rate):
         write_atomically(segments_path, lambda p, s=segments: np.save(p, s))
 
 
+def load_stem(decoded, song, name):
+    """A stem that `decode_song` wrote: (audio, segments), the audio not yet in memory."""
+    path = _stem_file(decoded, song, name)
+    return np.load(path, mmap_mode="r"), np.load(path.with_suffix(".segments.npy"))
+
+
 def write_shard(shard):
     """Write one shard, unless it is there whole.
 
@@ -156,9 +162,7 @@ def _mixer(decoded, songs, features, mixtures, augment):
     stems = {name: [] for name in STEM_NAMES}
     for song in songs:
         for name in song.stems:
-            path = _stem_file(decoded, song, name)
-            audio = np.load(path, mmap_mode="r")
-            stems[name].append((song, audio, np.load(path.with_suffix(".segments.npy"))))
+            stems[name].append((song, *load_stem(decoded, song, name)))
     backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
     return Mixer(
         true=Pool([stem for stem in stems["vocals"] if stem[0].key in backing]),

@@ -1,6 +1,5 @@
 """Training: networks, losses, optimizers and callbacks put together."""
 
-import contextlib
 import shutil
 from pathlib import Path
 
@@ -8,17 +7,15 @@ import keras
 import tensorflow as tf
 
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
+from vocaltrack.compiling import compile_model
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
-from vocaltrack.losses import DeepClusteringLoss
-from vocaltrack.models import build_clustering, build_unet, copy_weights
-from vocaltrack.pipeline import batches, clustering_examples, corrupt_shards, mask_examples
+from vocaltrack.pipeline import batches, corrupt_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claim_run, describe_run, load_other_run
-
-WARMUP_STEPS = 200
-GRADIENT_NORM = 5.0
+from vocaltrack.runs import claim_run, describe_run
+from vocaltrack.starting import builder, dtype_policy, other_runs
+from vocaltrack.targets import example
 
 
 def train(config, network, records, run, clustering_run=None, initial_run=None, verbose="auto"):
@@ -46,11 +43,11 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     if config.model != "uhnet":
         _refuse_hybrid_settings(config.model, network, clustering_run)
     manifest = Manifest.load(records)
-    others = _others(config.model, manifest, initial_run, clustering_run)
-    mean, std, build = _builder(config, network, manifest, others)
+    others = other_runs(config.model, manifest, initial_run, clustering_run)
+    mean, std, build = builder(config, network, manifest, others)
     saved = model = build()
     if config.precision != "float32":
-        with _dtype_policy(config.precision):
+        with dtype_policy(config.precision):
             model = build()
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
@@ -93,90 +90,6 @@ def _refuse_hybrid_settings(model, network, clustering_run):
         raise UserError(f"a {model} holds no hdc; leave --fine-tune and --clustering-dropout out")
 
 
-def _others(model, manifest, initial_run, clustering_run):
-    """The runs that a run starts from.
-
-    Returns:
-        {"initial", "clustering"}: each as (path, description, network), None for
-        the one that it does without.
-    """
-    initial = clustering = None
-    if initial_run is not None:
-        initial = load_other_run(initial_run, manifest, _sources(model))
-    if model == "uhnet":
-        if clustering_run is not None:
-            clustering = load_other_run(clustering_run, manifest, ("hdc",))
-        elif initial is None or initial[2].name != "uhnet":
-            raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
-    return {"initial": initial, "clustering": clustering}
-
-
-def _builder(config, network, manifest, others):
-    """(mean, std, build): the input normalisation, and a function that
-    returns the network with the weights that it starts from."""
-    initial_run, description, source = others["initial"] or (None, None, None)
-    mean, std = manifest.mean, manifest.std
-    if source is not None:
-        mean, std = description["mean"], description["std"]
-    clustering = others["clustering"] and others["clustering"][2]
-    if config.model == "uhnet" and clustering is None:
-        clustering = source.get_layer("hdc")
-
-    def build():
-        keras.utils.set_random_seed(config.seed)
-        if config.model in ("dc", "hdc"):
-            model = build_clustering(network, mean, std, config.model == "hdc")
-        else:
-            model = build_unet(network, mean, std, clustering)
-        if source is not None:
-            try:
-                copy_weights(source, model)
-            except ValueError as error:
-                raise UserError(f"{initial_run} is of another size than this network") from error
-        return model
-
-    return mean, std, build
-
-
-@contextlib.contextmanager
-def _dtype_policy(name):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
-
-
-def _sources(model):
-    """The models that a model can start from."""
-    return {"hdc": ("dc", "hdc"), "uhnet": ("unet", "uhnet")}.get(model, (model,))
-
-
-def compile_model(model, config):
-    """Give a network its optimizer and losses, as `TrainingConfig` says."""
-    rate = config.learning_rate
-    if config.decay == "cosine":
-        steps = config.epochs * config.steps_per_epoch
-        warmup = min(WARMUP_STEPS, steps // 10)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, max(1, steps - warmup), warmup_target=rate, warmup_steps=warmup
-        )
-    optimizers = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}
-    mask_loss = keras.losses.BinaryCrossentropy()
-    if config.model in ("unet", "uhnet"):
-        loss, weights = mask_loss, None
-    else:
-        loss = {"embeddings": DeepClusteringLoss(config.target_columns)}
-        weights = {"embeddings": 1.0}
-        if config.model == "hdc":
-            loss["masks"] = mask_loss
-            share = config.embedding_weight
-            weights = {"embeddings": share, "masks": 1.0 - share}
-    optimizer = optimizers[config.optimizer](rate, clipnorm=GRADIENT_NORM)
-    model.compile(optimizer, loss=loss, loss_weights=weights)
-
-
 def examples(config, manifest, records, split, seed):
     """The examples that a network learns from or is validated on.
 
@@ -190,11 +103,12 @@ def examples(config, manifest, records, split, seed):
     Returns:
         `tf.data.Dataset` of (log_mel, targets, weights).
     """
-    dataset = batches(manifest, records, split, config.batch_size, seed)
-    if config.model in ("unet", "uhnet"):
-        return mask_examples(dataset, manifest.features, config.power_exponent)
-    with_masks = config.model == "hdc"
-    return clustering_examples(dataset, manifest.features, config.power_exponent, with_masks)
+    chunks = batches(manifest, records, split, config.batch_size, seed)
+    dataset = chunks.map(
+        lambda chunk: example(chunk, config, manifest.features),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return dataset.prefetch(2)
 
 
 def _callbacks(config, keeper, previews):

@@ -1,0 +1,89 @@
+"""What a run starts as: its network, with the weights of other runs."""
+
+import contextlib
+
+import keras
+
+from vocaltrack.errors import UserError
+from vocaltrack.models import build_clustering, build_unet, copy_weights
+from vocaltrack.runs import load_other_run
+
+
+def other_runs(model, manifest, initial_run, clustering_run):
+    """The runs that a run starts from.
+
+    Args:
+        model: name of the network to train.
+        manifest: `Manifest` of what it learns from.
+        initial_run: run whose best weights and normalisation it starts from, or None.
+        clustering_run: run of the `hdc` whose masks a uhnet takes, or None.
+
+    Returns:
+        {"initial", "clustering"}: each as (path, description, network), None for
+        the one that it does without.
+
+    Raises:
+        UserError: they do not fit together.
+    """
+    initial = clustering = None
+    if initial_run is not None:
+        initial = load_other_run(initial_run, manifest, _sources(model))
+    if model == "uhnet":
+        if clustering_run is not None:
+            clustering = load_other_run(clustering_run, manifest, ("hdc",))
+        elif initial is None or initial[2].name != "uhnet":
+            raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
+    return {"initial": initial, "clustering": clustering}
+
+
+def builder(config, network, manifest, others):
+    """How to build a network with the weights that it starts from.
+
+    Args:
+        config: `TrainingConfig`.
+        network: `ClusteringConfig` or `UnetConfig`.
+        manifest: `Manifest` of what it learns from.
+        others: what `other_runs` returns.
+
+    Returns:
+        (mean, std, build): the input normalisation, and a function that returns the
+        `keras.Model`.
+    """
+    initial_run, description, source = others["initial"] or (None, None, None)
+    mean, std = manifest.mean, manifest.std
+    if source is not None:
+        mean, std = description["mean"], description["std"]
+    clustering = others["clustering"] and others["clustering"][2]
+    if config.model == "uhnet" and clustering is None:
+        clustering = source.get_layer("hdc")
+
+    def build():
+        keras.utils.set_random_seed(config.seed)
+        if config.model in ("dc", "hdc"):
+            model = build_clustering(network, mean, std, config.model == "hdc")
+        else:
+            model = build_unet(network, mean, std, clustering)
+        if source is not None:
+            try:
+                copy_weights(source, model)
+            except ValueError as error:
+                raise UserError(f"{initial_run} is of another size than this network") from error
+        return model
+
+    return mean, std, build
+
+
+@contextlib.contextmanager
+def dtype_policy(name):
+    """Build networks within it that compute as Keras' policy of that name says."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _sources(model):
+    """The models that a model can start from."""
+    return {"hdc": ("dc", "hdc"), "uhnet": ("unet", "uhnet")}.get(model, (model,))
