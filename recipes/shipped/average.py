@@ -4,17 +4,21 @@
 
 The later run must have started from the earlier one, so that both lie in one valley
 of the loss; their mean is then often better than either (Wortsman et al. 2022). With
---share 0.75 the later one makes up three quarters of it. The new run describes itself
-as the later one does.
+--share 0.75 the later one makes up three quarters of it. The earlier one may also be the
+unet that a uhnet has come from: it hears no masks, and so weighs them with zero. The
+new run describes itself as the later one does.
 """
 
 import argparse
 import shutil
 from pathlib import Path
 
+import keras
+
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import read_json, write_json
+from vocaltrack.models import copy_weights
 from vocaltrack.runs import load_run
 
 
@@ -23,17 +27,33 @@ def average(earlier, later, share=0.5):
 
     Args:
         earlier: `keras.Model`.
-        later: `keras.Model` of the same size; changed in place.
+        later: `keras.Model` of the same size, or a uhnet over an earlier unet; changed in
+            place.
         share: of the later one's weights, 0 to 1.
 
     Raises:
         UserError: they are of different sizes.
     """
-    pairs = list(zip(earlier.get_weights(), later.get_weights()))
+    if (earlier.name, later.name) == ("unet", "uhnet"):
+        earlier = as_uhnet(earlier, later)
     shapes = [[w.shape for w in model.get_weights()] for model in (earlier, later)]
     if shapes[0] != shapes[1]:
         raise UserError("the two runs hold networks of different sizes")
+    pairs = zip(earlier.get_weights(), later.get_weights())
     later.set_weights([(1 - share) * one + share * other for one, other in pairs])
+
+
+def as_uhnet(unet, uhnet):
+    """A uhnet that does what a unet does, with the hdc of another uhnet."""
+    twin = keras.models.clone_model(uhnet)
+    twin.set_weights(uhnet.get_weights())
+    copy_weights(unet, twin)
+    return twin
+
+
+def load_newest(run):
+    """A run's network as it was last, or as it is where it was never trained."""
+    return load_run(run, last=(Path(run) / "newest.weights.h5").exists())[0]
 
 
 def main():
@@ -45,8 +65,7 @@ def main():
     options = parser.parse_args()
     if not 0 < options.share < 1:
         raise UserError("--share must lie between 0 and 1")
-    earlier, _ = load_run(options.earlier, last=True)
-    model, _ = load_run(options.later, last=True)
+    earlier, model = load_newest(options.earlier), load_newest(options.later)
     average(earlier, model, options.share)
     description = read_json(options.later / "run.json", "the run")
     description["averaged_with"] = options.earlier

@@ -1,0 +1,230 @@
+"""Mixtures on an accelerator: the changes of `vocaltrack.augmentation`, the STFT and
+the mel bands of `vocaltrack.features` in `keras.ops`, for whole batches at once.
+
+The tests hold them to the package's own. Where the two differ it is said: what the
+package does to waveforms (formants, drums, colour) is done here to the STFT that the
+network hears, and the envelope is a smoothed cepstrum instead of a linear prediction.
+"""
+
+import numpy as np
+from drawing import ROOMS, SPEED_STEPS
+from keras import ops
+
+from vocaltrack import augmentation
+from vocaltrack.mel import mel_filterbank
+from vocaltrack.shards import CHUNKS_PER_EXCERPT
+
+TAPS = 8  # of the interpolation, to either side
+CEPSTRUM = 26  # coefficients of the envelope
+LOUDEST = 1e2  # factor by which a stem is made as loud as another
+
+
+def excerpt_samples(config):
+    """Samples of an excerpt, which its frames cover without padding."""
+    return (CHUNKS_PER_EXCERPT * config.chunk_frames - 1) * config.hop_length + config.n_fft
+
+
+def rooms(config):
+    """The noise that rooms are made of, float32 [ROOMS, samples]."""
+    samples = int(augmentation.REVERBERATION_SECONDS[1] * config.sample_rate)
+    return np.random.default_rng(0).standard_normal((ROOMS, samples)).astype(np.float32)
+
+
+def resample(waveforms, start, speed, samples):
+    """Cut pieces out of a waveform and play them faster or slower, by a windowed sinc.
+
+    Args:
+        waveforms: int16 [n], full scale 32768.
+        start: int32 [pieces], places of their first samples.
+        speed: int32 [pieces], in `SPEED_STEPS`.
+        samples: of each piece.
+
+    Returns:
+        float32 [pieces, samples].
+    """
+    scaled = ops.arange(samples, dtype="int32") * speed[:, None]
+    whole = start[:, None] + scaled // SPEED_STEPS
+    fraction = ops.cast(scaled % SPEED_STEPS, "float32") / SPEED_STEPS
+    cutoff = ops.minimum(1.0, SPEED_STEPS / ops.cast(speed, "float32"))[:, None]
+    total = 0.0
+    for tap in range(1 - TAPS, TAPS + 1):
+        distance = tap - fraction
+        angle = np.pi * cutoff * distance
+        sinc = ops.where(ops.abs(angle) < 1e-5, 1.0, ops.sin(angle) / (angle + 1e-12))
+        window = ops.square(ops.cos(np.pi / (2 * TAPS) * distance))
+        piece = ops.cast(ops.take(waveforms, whole + tap), "float32") / 32768.0
+        total = total + piece * sinc * window * cutoff
+    return total
+
+
+def rms(audio):
+    """Root mean square over the last axis, which is kept with length 1."""
+    return ops.sqrt(ops.mean(ops.square(audio), axis=-1, keepdims=True) + 1e-12)
+
+
+def limited(factor):
+    """A factor that makes one thing as loud as another, as `augmentation.as_loud_as`."""
+    return ops.clip(factor, 1.0 / LOUDEST, LOUDEST)
+
+
+def overdrive(audio, clip):
+    """`augmentation.overdrive`; clip is the full scale over the level, [..., 1]."""
+    full_scale = rms(audio) * clip
+    clipped = full_scale * ops.tanh(audio / full_scale)
+    return clipped * limited(rms(audio) / rms(clipped))
+
+
+def reverberate(audio, noise, decay, wet, sample_rate):
+    """`augmentation.reverberate`: audio [n, samples], noise [n, room], the others [n]."""
+    time = np.arange(noise.shape[1], dtype=np.float32) / sample_rate
+    decay = decay[:, None]
+    room = ops.where(time < decay, noise * ops.power(10.0, -3.0 * time / decay), 0.0)
+    room = room / ops.sqrt(ops.sum(ops.square(room), axis=1, keepdims=True))
+    size = 1 << int(np.ceil(np.log2(audio.shape[1] + noise.shape[1])))
+    a, b = ops.rfft(audio, size), ops.rfft(room, size)
+    product = (a[0] * b[0] - a[1] * b[1], a[0] * b[1] + a[1] * b[0])
+    return audio + wet[:, None] * ops.irfft(product, size)[:, : audio.shape[1]]
+
+
+def stft(audio, config):
+    """(real, imaginary) of [..., samples], [..., frames, bins] each, unpadded."""
+    parts = config.n_fft // config.hop_length
+    frames = audio.shape[-1] // config.hop_length - parts + 1
+    hops = ops.reshape(audio, (*audio.shape[:-1], -1, config.hop_length))
+    framed = ops.concatenate([hops[..., i : i + frames, :] for i in range(parts)], axis=-1)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.n_fft) / config.n_fft)
+    return ops.rfft(framed * window.astype(np.float32))
+
+
+def formant_gain(power, factor, config):
+    """The gain by which formants move, [n, frames, bins]; factor is [n].
+
+    See `augmentation.shift_formants`.
+    """
+    bins = power.shape[-1]
+    order = np.arange(CEPSTRUM)
+    lifter = np.where(order == 0, 1.0, 2.0) * (0.5 + 0.5 * np.cos(np.pi * order / CEPSTRUM))
+    angles = np.pi * np.outer(np.arange(bins) / (bins - 1), order)
+    ends = np.ones(bins)
+    ends[[0, -1]] = 0.5
+    analysis = np.cos(angles) * (ends / (bins - 1))[:, None]
+    floor = 1e-6 * ops.mean(power, axis=(1, 2), keepdims=True) + 1e-12
+    log_amplitude = 0.5 * ops.log(power + floor)
+    cepstrum = ops.matmul(log_amplitude, (analysis * lifter).astype(np.float32))
+    place = ops.minimum(np.arange(bins, dtype=np.float32) / factor[:, None], bins - 1.0)
+    moved = ops.cos((np.pi / (bins - 1)) * order[:, None].astype(np.float32) * place[:, None, :])
+    change = ops.matmul(cepstrum, moved - np.cos(angles).T.astype(np.float32))
+    largest = augmentation.FORMANT_GAIN_DB * np.log(10.0) / 20.0
+    return ops.exp(ops.clip(change, -largest, largest))
+
+
+def colour_gain(points, config):
+    """The gain of each bin, [..., bins], of `augmentation.colour`; points are in dB."""
+    hertz = np.maximum(np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate), 60.0)
+    places = np.log2(np.geomspace(60.0, config.sample_rate / 2, augmentation.COLOUR_POINTS))
+    unit = np.eye(len(places))
+    basis = np.stack([np.interp(np.log2(hertz), places, one) for one in unit])
+    return ops.power(10.0, ops.matmul(points, basis.astype(np.float32)) / 20.0)
+
+
+def moving_mean(x, size, axis):
+    """Means over odd `size` neighbours, fewer at the ends; axis is 1 or 2 of three."""
+    half = size // 2
+    length = x.shape[axis]
+    padding = [(0, 0)] * 3
+    padding[axis] = (half + 1, half)
+    total = ops.cumsum(ops.pad(x, padding), axis=axis)
+    high = ops.take(total, np.arange(size, size + length), axis=axis)
+    low = ops.take(total, np.arange(length), axis=axis)
+    at = np.arange(length)
+    count = np.minimum(at + half, length - 1) - np.maximum(at - half, 0) + 1
+    shape = [1, 1, 1]
+    shape[axis] = length
+    return (high - low) / count.reshape(shape).astype(np.float32)
+
+
+def drums_gain(power, factor, config):
+    """The gain that makes what is struck louder, [n, frames, bins]; factor is [n].
+
+    See `augmentation.change_drums`; means of roots stand for its medians.
+    """
+    root = ops.power(power + 1e-12, 0.25)
+    per_frame = augmentation.DRUMS_FFT // 2 // config.hop_length
+    lasting = moving_mean(root, augmentation.DRUMS_FRAMES * per_frame // 2 * 2 + 1, 1)
+    struck = moving_mean(root, augmentation.DRUMS_FRAMES, 2)
+    share = 1.0 / (1.0 + ops.power(lasting / struck, 4.0))
+    return 1.0 + share * (factor[:, None, None] - 1.0)
+
+
+def mix(waveforms, noise, draws, config):
+    """Excerpts as the chunks that a network learns from.
+
+    Args:
+        waveforms: int16 [n], of `drawing.Bank`.
+        noise: float32 [ROOMS, samples], of `rooms`.
+        draws: dict of arrays [excerpts, ...]: "kind" (of `KINDS`), and of four stems
+            (a voice, one that joins it, music, music that joins it) "start", "speed"
+            (see `resample`), "clip" (`overdrive`) and "colour" (points in dB); the
+            factors "join" (of the second voice and music), "formants" (of the voices),
+            "drums", "balance" (voice over music, or over what it was in true
+            mixtures) and "level" (root mean square of the mixture); "room", "decay"
+            and "wet" of the voices' reverberation.
+        config: `FeatureConfig`.
+
+    Returns:
+        dict from "mixture", "vocals" and "accompaniment" to float32
+        [excerpts * 4, chunk_frames, n_mels] in dB.
+    """
+    count, samples = draws["start"].shape[0], excerpt_samples(config)
+    audio = resample(
+        waveforms, ops.reshape(draws["start"], (-1,)), ops.reshape(draws["speed"], (-1,)), samples
+    )
+    audio = overdrive(ops.reshape(audio, (count, 4, samples)), draws["clip"][:, :, None])
+    first, second = audio[:, ::2], audio[:, 1::2]  # [count, voice and music, samples]
+    second = second * limited(rms(first) / rms(second)) * draws["join"][:, :, None]
+    room = ops.take(noise, draws["room"], axis=0)
+    voices = [
+        reverberate(voice[:, 0], room, draws["decay"], draws["wet"], config.sample_rate)
+        for voice in (first, second)
+    ]
+    spectra = [stft(stem, config) for stem in (*voices, first[:, 1], second[:, 1])]
+    powers = [ops.square(real) + ops.square(imag) for real, imag in spectra]
+    gains = colour_gain(draws["colour"], config)[:, :, None]
+    shaped = [
+        formant_gain(powers[0], draws["formants"][:, 0], config) * gains[:, 0],
+        formant_gain(powers[1], draws["formants"][:, 1], config) * gains[:, 1],
+        drums_gain(powers[2], draws["drums"][:, 0], config) * gains[:, 2],
+        gains[:, 3],
+    ]
+    shaped = [(real * g, imag * g) for (real, imag), g in zip(spectra, shaped)]
+    vocals = [a + b for a, b in zip(*shaped[:2])]
+    music = [a + b for a, b in zip(*shaped[2:])]
+    return _chunks(*_levelled(vocals, music, draws, config), config)
+
+
+def _levelled(vocals, music, draws, config):
+    """Both stems' spectra at the balance and the level that were drawn."""
+    kind, balance = draws["kind"], draws["balance"]
+    voice_level, music_level = _level(vocals, config), _level(music, config)
+    factor = ops.where(kind == 1, limited(music_level / voice_level), 1.0) * balance
+    factor = ops.where(kind == 2, 0.0, factor)[:, None, None]
+    vocals = [factor * part for part in vocals]
+    level = limited(draws["level"] / _level([a + b for a, b in zip(vocals, music)], config))
+    return ([level[:, None, None] * part for part in stem] for stem in (vocals, music))
+
+
+def _level(spectrum, config):
+    """Root mean square of the waveform behind a spectrum, [n], by Parseval."""
+    power = ops.sum(ops.square(spectrum[0]) + ops.square(spectrum[1]), axis=-1)
+    return ops.sqrt(2.0 * ops.mean(power, axis=-1) / (0.375 * config.n_fft**2) + 1e-12)
+
+
+def _chunks(vocals, music, config):
+    filters = mel_filterbank(config).T
+    mixture = [a + b for a, b in zip(vocals, music)]
+    chunks = {}
+    for name, (real, imag) in zip(("mixture", "vocals", "accompaniment"), (mixture, vocals, music)):
+        power = ops.matmul(ops.square(real) + ops.square(imag), filters)
+        decibels = 10.0 / np.log(10.0) * ops.log(ops.maximum(power, config.power_floor))
+        chunks[name] = ops.reshape(decibels, (-1, config.chunk_frames, config.n_mels))
+    return chunks
