@@ -25,7 +25,6 @@ from keras import layers
 from lever_list import LEVERS
 from timing import PRECISIONS
 
-import vocaltrack
 from vocaltrack import models
 from vocaltrack.compiling import compile_model
 from vocaltrack.config import TrainingConfig, UnetConfig
@@ -39,6 +38,7 @@ from vocaltrack.savedmodel import separate_waveform
 from vocaltrack.targets import power_weight
 
 STEPS = 600
+TRAINED_AS = "0.7.0"  # the version of the package that last changed how networks learn
 
 
 def build(lever, mean, std, seed):
@@ -160,7 +160,7 @@ def main():
         parser.error("--initial holds the shipped U-net; leave out what changes the network")
     manifest = Manifest.load(options.records)
     settings = {
-        "version": vocaltrack.__version__,
+        "version": TRAINED_AS,
         "steps": STEPS,
         "precision": options.precision,
         "initial": options.initial,

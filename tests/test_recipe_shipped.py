@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,14 +70,51 @@ def test_the_mean_of_two_runs(monkeypatch, tmp_path, share):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
 
 
+def test_the_mean_of_a_unet_and_the_uhnet_made_of_it(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import average
+
+    keras.utils.set_random_seed(0)
+    hdc = build_clustering(ClusteringConfig(units=4, layers=1), MEAN, STD, mask_head=True)
+    unet, uhnet = build_unet(CONFIG, MEAN, STD), build_unet(CONFIG, MEAN, STD, hdc)
+    first = uhnet.get_layer("down0").get_weights()[0]
+    other = uhnet.get_layer("up0").get_weights()[0]
+    average.average(unet, uhnet, share=0.75)
+    kernel = unet.get_layer("down0").get_weights()[0]
+    mean = uhnet.get_layer("down0").get_weights()[0]
+    np.testing.assert_allclose(mean[:, :, 1:], 0.75 * first[:, :, 1:], atol=1e-6)
+    np.testing.assert_allclose(mean[:, :, :1], 0.25 * kernel + 0.75 * first[:, :, :1], atol=1e-6)
+    expected = 0.25 * unet.get_layer("up0").get_weights()[0] + 0.75 * other
+    np.testing.assert_allclose(uhnet.get_layer("up0").get_weights()[0], expected, atol=1e-6)
+    for weight, expected in zip(uhnet.get_layer("hdc").get_weights(), hdc.get_weights()):
+        np.testing.assert_allclose(weight, expected, atol=1e-6)
+
+
+def test_the_norms_of_a_mean_get_its_own_statistics(monkeypatch, trained):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import average
+
+    chunks = np.random.default_rng(0).uniform(-60, 10, (6, 128, 128)).astype(np.float32)
+    average.measure_norms(trained, [chunks[:3], chunks[3:]])
+    norm = trained.get_layer("down0_norm")
+    convolved = keras.Model(trained.inputs, trained.get_layer("down0").output)
+    halves = [convolved.predict(half, verbose=0) for half in (chunks[:3], chunks[3:])]
+    for statistic, function in ((norm.moving_mean, np.mean), (norm.moving_variance, np.var)):
+        expected = np.mean([function(half, axis=(0, 1, 2)) for half in halves], axis=0)
+        np.testing.assert_allclose(statistic, expected, rtol=1e-3, atol=1e-4)
+    assert norm.momentum == 0.99
+
+
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
 def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
     monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
     import cards
 
     words = cards.command(model).split()
-    assert words[1].startswith("train_") and words[words.index("--model") + 1] == model
-    assert Path(words[words.index("--records") + 1]).name == "records" and "$" not in "".join(words)
+    assert Path(words[1]).name.startswith("train_")
+    assert words[words.index("--model") + 1] == model
+    assert {"--records", "--mir1k"} & set(words)
+    assert set(re.findall(r"\$(\w+)", " ".join(words))) <= {"DATA"}
     options = [word for word in words if word.startswith("--")]
     assert len(options) == len(set(options))
     card = (REPOSITORY / "saved_models" / model / "README.md").read_text(encoding="utf-8")
@@ -91,10 +129,15 @@ def test_a_card_s_command_has_the_options_that_held(monkeypatch, tmp_path):
     (tmp_path / "recipes" / "shipped").mkdir(parents=True)
     (tmp_path / "recipes" / "shipped" / "train.sh").write_text(
         'common="--dropout 0.1 --seed 1"\n'
+        '(\n    common="$common --seed 2"\n)\n'
         "python train_unet.py --model unet $common --dropout 0 \\\n    --run runs/unet\n"
+        '(\n    common="$common --stems $data/x"\n'
+        "    [ -e runs/hdc ] || python a/train_jax.py $common --run runs/hdc\n)\n"
     )
     expected = "python train_unet.py --model unet --dropout 0 --seed 1 --run runs/unet"
     assert cards.command("unet") == expected
+    expected = "python a/train_jax.py --dropout 0.1 --seed 1 --stems $DATA/x --run runs/hdc"
+    assert cards.command("hdc") == expected
 
 
 @pytest.fixture

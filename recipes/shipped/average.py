@@ -5,8 +5,9 @@
 The later run must have started from the earlier one, so that both lie in one valley
 of the loss; their mean is then often better than either (Wortsman et al. 2022). With
 --share 0.75 the later one makes up three quarters of it. The earlier one may also be the
-unet that a uhnet has come from: it hears no masks, and so weighs them with zero. The
-new run describes itself as the later one does.
+unet that a uhnet has come from: it hears no masks, and so weighs them with zero. With
+--records the norms' statistics are measured anew, since those of a mean are not the
+mean's (Izmailov et al. 2018). The new run describes itself as the later one does.
 """
 
 import argparse
@@ -14,12 +15,17 @@ import shutil
 from pathlib import Path
 
 import keras
+from keras import layers
 
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import copy_weights
+from vocaltrack.pipeline import batches
+from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
+
+BATCHES, BATCH_SIZE = 40, 64
 
 
 def average(earlier, later, share=0.5):
@@ -51,6 +57,23 @@ def as_uhnet(unet, uhnet):
     return twin
 
 
+def measure_norms(model, mixtures):
+    """Give a network's norms the mean statistics of their inputs over batches.
+
+    Args:
+        model: `keras.Model`; changed in place.
+        mixtures: iterable of float32 [batch, time, mel], log-mel in dB.
+    """
+    norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    momentum = [norm.momentum for norm in norms]
+    for number, mixture in enumerate(mixtures):
+        for norm in norms:
+            norm.momentum = number / (number + 1)  # the mean of all batches so far
+        model(mixture, training=True)
+    for norm, value in zip(norms, momentum):
+        norm.momentum = value
+
+
 def load_newest(run):
     """A run's network as it was last, or as it is where it was never trained."""
     return load_run(run, last=(Path(run) / "newest.weights.h5").exists())[0]
@@ -62,11 +85,16 @@ def main():
     parser.add_argument("later", type=Path)
     parser.add_argument("--run", required=True, type=Path)
     parser.add_argument("--share", type=float, default=0.5, help="of the later run's weights")
+    parser.add_argument("--records", help="to measure the norms' statistics on")
     options = parser.parse_args()
     if not 0 < options.share < 1:
         raise UserError("--share must lie between 0 and 1")
     earlier, model = load_newest(options.earlier), load_newest(options.later)
     average(earlier, model, options.share)
+    if options.records:
+        manifest = Manifest.load(options.records)
+        chunks = batches(manifest, options.records, "train", BATCH_SIZE, seed=0).take(BATCHES)
+        measure_norms(model, (batch["mixture"] for batch in chunks))
     description = read_json(options.later / "run.json", "the run")
     description["averaged_with"] = options.earlier
     description["share"] = options.share

@@ -137,17 +137,21 @@ def training(model, description, log):
     settings = description["training"]
     best = min(log, key=lambda row: float(row["val_loss"]))
     steps = len(log) * settings["steps_per_epoch"]
+    trained = command(model)
+    where = "one GPU (NVIDIA H200)" if "train_jax" in trained else "two CPU cores"
+    planned = settings["epochs"]
+    cut = f" of {planned}, when the machine's time was up," if len(log) < planned else ""
     averaged = ""
     if "averaged_with" in description:
         share = f"{1 - description['share']:.0%}"
         averaged = f", averaged with those that it started from ({share} of the mean)"
     return (
-        f"`{command(model)}`, on two CPU cores; "
+        f"`{trained}`, on {where}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about fifteen hours.\n\n"
-        f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best validation "
-        f"loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
+        "models took about fifteen hours on two CPU cores and nine minutes on a GPU.\n\n"
+        f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs{cut}; best "
+        f"validation loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "
         f"{settings['learning_rate']} with {settings['decay']} decay. The weights are those of "
         f"the {'best' if model == 'dc' else 'last'} epoch{averaged}.\n\n"
@@ -157,13 +161,19 @@ def training(model, description, log):
 
 def command(model):
     """The last line of train.sh that trains a model, as it is run: of an option that is
-    there twice, the second."""
+    there twice, the second. $DATA stands for the folder of the data."""
     text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
-    pattern = rf"python train_.*--run runs/{model}(?:\s.*)?$"
+    pattern = rf"python \S*train_.*--run runs/{model}(?: .*)?$"
     line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    common = re.search(r'^common="(.*)"$', text, re.MULTILINE)[1]
-    words = " ".join(line[0].replace("$common", common).split())
-    command, *options = words.split(" --")
+    before = text[: line.start()]
+    before = re.sub(r"^\(\n.*?^\)\n", "", before, flags=re.DOTALL | re.MULTILINE)  # subshells
+    settings = re.finditer(r'^ *(\w+)="(.*)"$', before, re.MULTILINE)
+    values, words = {"data": "$DATA"}, line[0]
+    for setting in settings:
+        name, value = setting.groups()
+        values[name] = re.sub(r"\$(\w+)", lambda m: values[m[1]], value)
+    words = re.sub(r"\$(\w+)", lambda m: values[m[1]], words)
+    command, *options = " ".join(words.split()).split(" --")
     return " --".join([command, *{option.split()[0]: option for option in options}.values()])
 
 

@@ -12,7 +12,7 @@ from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, SECOND_DB, MixtureConfig
 from vocaltrack.shards import load_stem
 
 SPEED_STEPS = 4096  # a speed is a whole number of these, so that places are exact
-GUARD = 1 << 17  # zeros before and after each stem, more than an excerpt needs
+GUARD = 1 << 18  # zeros before and after each stem, more than an excerpt needs at any speed
 ROOMS = 64
 LINEAR = 1e4  # times its level, a signal clips nowhere
 SLOTS = 4  # two voices, two recordings of music
@@ -77,7 +77,8 @@ class Drawer:
 
     def _excerpt(self, rng):
         kind = KINDS[rng.choice(len(KINDS), p=self.mixtures.kind_shares)]
-        starts, speeds = np.zeros(SLOTS, np.int32), np.full(SLOTS, SPEED_STEPS, np.int32)
+        starts = np.full(SLOTS, GUARD // 2, np.int32)  # silence
+        speeds = np.full(SLOTS, SPEED_STEPS, np.int32)
         joins = np.zeros(2, np.float32)
         bank = self.bank
         pool = bank.true if kind == "true" else bank.vocals

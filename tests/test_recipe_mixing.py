@@ -1,0 +1,356 @@
+"""Mixing on an accelerator: held to the package's own augmentation and features."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+
+from tests.paths import REPOSITORY
+from vocaltrack import augmentation
+from vocaltrack.config import FeatureConfig, TrainingConfig, preset
+from vocaltrack.features import waveform_to_log_mel
+from vocaltrack.mixing import KINDS, MixtureConfig
+from vocaltrack.models import build_unet
+from vocaltrack.runs import claim_run, describe_run, load_run, read_log
+from vocaltrack.songs import Clip, Song, Source
+
+CONFIG = FeatureConfig()
+RATE = CONFIG.sample_rate
+
+
+@pytest.fixture
+def recipe(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import mixing_ops
+
+    return mixing_ops
+
+
+@pytest.fixture
+def drawing(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import drawing
+
+    return drawing
+
+
+def noise(seed, samples, level=0.1):
+    return np.random.default_rng(seed).normal(0, level, samples).astype(np.float32)
+
+
+def sine(hertz, samples):
+    return np.sin(2 * np.pi * hertz * np.arange(samples) / RATE).astype(np.float32)
+
+
+def int16(audio):
+    return np.round(audio * 32768).astype(np.int16)
+
+
+def decibels(ratio):
+    return 20 * np.log10(ratio)
+
+
+def plain(start, kind, **changes):
+    """Draws of one excerpt that change nothing."""
+    draws = {
+        "kind": KINDS.index(kind),
+        "start": start,
+        "speed": [4096] * 4,
+        "join": [0.0, 0.0],
+        "formants": [1.0, 1.0],
+        "clip": [1e4] * 4,
+        "colour": np.zeros((4, augmentation.COLOUR_POINTS)),
+        "drums": [1.0],
+        "room": 0,
+        "decay": 1.0,
+        "wet": 0.0,
+        "balance": 1.0,
+        "level": 0.1,
+    }
+    whole = ("kind", "start", "speed", "room")
+    return {
+        name: np.asarray([value], np.int32 if name in whole else np.float32)
+        for name, value in {**draws, **changes}.items()
+    }
+
+
+def test_at_its_own_speed_a_piece_is_cut_out(recipe):
+    audio = int16(noise(0, 5000))
+    pieces = recipe.resample(audio, np.int32([100, 2345]), np.int32([4096, 4096]), 2000)
+    for piece, start in zip(np.asarray(pieces), (100, 2345)):
+        np.testing.assert_allclose(piece, audio[start : start + 2000] / 32768, atol=1e-6)
+
+
+@pytest.mark.parametrize("speed", [2896, 3500, 4097, 5000, 5793])
+def test_speed_is_that_of_a_tape(recipe, speed):
+    """Against soxr, on sound that both keep: below 4 kHz before and after."""
+    spectrum = np.fft.rfft(noise(1, 1 << 15))
+    spectrum[int(len(spectrum) * 0.35) :] = 0
+    audio = np.fft.irfft(spectrum).astype(np.float32)
+    (piece,) = np.asarray(recipe.resample(int16(audio), np.int32([1000]), np.int32([speed]), 8000))
+    expected = augmentation.change_speed(audio[1000:], speed / 4096, 8000)
+    error = (piece - expected)[200:-200]
+    assert decibels(error.std() / expected.std()) < -33
+
+
+def test_what_speed_lifts_above_the_range_vanishes(recipe):
+    audio = int16(0.5 * sine(7000, 1 << 15))
+    (piece,) = np.asarray(recipe.resample(audio, np.int32([100]), np.int32([5793]), 8000))
+    assert decibels(piece.std() / (0.5 * 0.707)) < -30
+
+
+def test_overdrive_is_the_packages(recipe):
+    audio = noise(2, 20000)
+    clip = augmentation.gain(-np.random.default_rng(5).uniform(*augmentation.OVERDRIVE_DB))
+    result = np.asarray(recipe.overdrive(audio[np.newaxis], np.float32([[clip]])))[0]
+    expected = augmentation.overdrive(audio, np.random.default_rng(5))
+    assert np.abs(expected - audio).max() > 0.05
+    np.testing.assert_allclose(result, expected, atol=1e-5)
+    linear = np.asarray(recipe.overdrive(audio[np.newaxis], np.float32([[1e4]])))[0]
+    np.testing.assert_allclose(linear, audio, atol=1e-6)
+
+
+def test_reverberation_is_the_packages(recipe):
+    audio = noise(3, 30000) * (np.arange(30000) < 8000)
+    rng = np.random.default_rng(7)
+    seconds = rng.uniform(*augmentation.REVERBERATION_SECONDS)
+    drawn = rng.standard_normal(int(seconds * RATE))
+    wet = augmentation.gain(rng.uniform(*augmentation.REVERBERATION_DB))
+    room = np.zeros((1, 2 * RATE), np.float32)
+    room[0, : len(drawn)] = drawn
+    result = recipe.reverberate(
+        audio[np.newaxis], room, np.float32([seconds]), np.float32([wet]), RATE
+    )
+    expected = augmentation.reverberate(audio, np.random.default_rng(7), RATE)
+    assert expected[9000:12000].std() > 1e-3
+    np.testing.assert_allclose(np.asarray(result)[0], expected, atol=1e-4)
+
+
+def test_colour_is_the_packages(recipe):
+    impulse = np.zeros(CONFIG.n_fft, np.float32)
+    impulse[0] = 1.0
+    expected = np.abs(np.fft.rfft(augmentation.colour(impulse, np.random.default_rng(9), RATE)))
+    largest, points = augmentation.COLOUR_DB, augmentation.COLOUR_POINTS
+    drawn = np.random.default_rng(9).uniform(-largest, largest, points)
+    gains = np.asarray(recipe.colour_gain(drawn[np.newaxis].astype(np.float32), CONFIG))[0]
+    np.testing.assert_allclose(decibels(gains), decibels(expected), atol=0.01)
+    assert np.ptp(decibels(gains)) > 3
+
+
+def test_formants_move_by_their_factor(recipe):
+    hertz = np.fft.rfftfreq(CONFIG.n_fft, 1 / RATE)
+    power = (1e-4 + np.exp(-(((hertz - 1000) / 250) ** 2)))[np.newaxis, np.newaxis]
+    power = np.repeat(power, 3, axis=1).astype(np.float32)
+    unchanged = np.asarray(recipe.formant_gain(power, np.float32([1.0]), CONFIG))
+    np.testing.assert_allclose(unchanged, 1.0, atol=1e-4)
+    for factor in (0.85, 1.2):
+        gains = np.asarray(recipe.formant_gain(power, np.float32([factor]), CONFIG))
+        assert np.all(np.abs(decibels(gains)) < augmentation.FORMANT_GAIN_DB + 0.01)
+        moved = (power * gains**2)[0, 1]
+        centre = np.sum(hertz * moved) / np.sum(moved)
+        assert centre == pytest.approx(1000 * factor, rel=0.05)
+
+
+def test_drums_are_what_is_struck(recipe):
+    samples = recipe.excerpt_samples(CONFIG)
+    music = 0.1 * sine(1000, samples)
+    struck = range(8000, samples, 8000)
+    for start in struck:
+        music[start : start + 40] += noise(start, 40, 0.5)
+    real, imag = (np.asarray(part) for part in recipe.stft(music[np.newaxis], CONFIG))
+    power = (real**2 + imag**2).astype(np.float32)
+    gains = np.asarray(recipe.drums_gain(power, np.float32([4.0]), CONFIG))[0]
+    frames = [(start - CONFIG.n_fft // 2) // CONFIG.hop_length for start in struck]
+    high = slice(200, 500)  # bins without the tone
+    assert np.median(gains[frames, high]) > 3.0
+    tone = 1000 * CONFIG.n_fft // RATE
+    between = [frame + 31 for frame in frames[:-1]]
+    assert gains[between, tone].max() < 1.2
+    same = np.asarray(recipe.drums_gain(power, np.float32([1.0]), CONFIG))
+    np.testing.assert_allclose(same, 1.0, atol=1e-5)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("size", [3, 9])
+def test_moving_mean(recipe, axis, size):
+    x = np.random.default_rng(0).random((2, 12, 15)).astype(np.float32)
+    result = np.asarray(recipe.moving_mean(x, size, axis))
+    half, moved = size // 2, np.moveaxis(x, axis, 0)
+    length = len(moved)
+    expected = [moved[max(0, i - half) : i + half + 1].mean(axis=0) for i in range(length)]
+    np.testing.assert_allclose(np.moveaxis(result, axis, 0), expected, atol=1e-5)
+
+
+def test_a_plain_mixture_has_the_features_of_its_waveforms(recipe):
+    samples = recipe.excerpt_samples(CONFIG)
+    voice, music = noise(4, samples) * np.linspace(0.1, 1, samples), 2 * noise(5, samples)
+    flat = int16(np.concatenate([voice, music]))
+    start = [0, 0, samples, 0]
+    padded = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+    draws = plain([100 + s for s in start], "true", balance=0.5, level=0.2)
+    chunks = recipe.mix(padded, recipe.rooms(CONFIG), draws, CONFIG)
+    stems = np.stack([0.5 * flat[:samples], flat[samples:]]) / np.float32(32768)
+    stems *= 0.2 / augmentation.rms(stems.sum(axis=0))
+    waves = np.stack([stems.sum(axis=0), *stems]).astype(np.float32)
+    frames = np.asarray(waveform_to_log_mel(waves, CONFIG))[:, 4 : 4 + 512]
+    for stream, expected in zip(("mixture", "vocals", "accompaniment"), frames):
+        assert chunks[stream].shape == (4, 128, 128)
+        result = np.asarray(chunks[stream]).reshape(512, 128)
+        # The level is taken from windowed frames, which weigh the excerpt's ends less.
+        assert abs(np.mean(result - expected)) < 0.1
+        np.testing.assert_allclose(result - np.mean(result - expected), expected, atol=0.01)
+
+
+def test_balance_and_level(recipe):
+    samples = recipe.excerpt_samples(CONFIG)
+    flat = int16(np.concatenate([noise(6, samples), noise(7, samples, 0.01)]))
+    flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+    start = [100, 100, 100 + samples, 100]
+
+    def mixed(kind, **changes):
+        chunks = recipe.mix(flat, recipe.rooms(CONFIG), plain(start, kind, **changes), CONFIG)
+        return {name: np.asarray(value) for name, value in chunks.items()}
+
+    chunks = mixed("amalgamation", balance=2.0)
+    difference = chunks["vocals"] - chunks["accompaniment"]
+    assert np.mean(difference) == pytest.approx(decibels(2.0), abs=0.1)
+    chunks = mixed("true", balance=2.0)  # ten times the music's level before
+    difference = chunks["vocals"] - chunks["accompaniment"]
+    assert np.mean(difference) == pytest.approx(decibels(20.0), abs=0.1)
+    louder = mixed("amalgamation", level=0.4)["mixture"] - mixed("amalgamation")["mixture"]
+    np.testing.assert_allclose(louder, decibels(4.0), atol=0.02)
+    chunks = mixed("instrumental")
+    assert np.all(chunks["vocals"] < CONFIG.floor_db + 1e-3)
+    np.testing.assert_array_equal(chunks["mixture"], chunks["accompaniment"])
+    joined = mixed("amalgamation", join=[0.0, 1.0])["accompaniment"]
+    assert np.mean(joined) - np.mean(mixed("amalgamation")["accompaniment"]) > -3.1
+
+
+SECONDS = {"a": 20, "b": 12, "solo": 15, "game": 18}
+STEMS = {
+    "a": ("vocals", "accompaniment"),
+    "b": ("vocals", "accompaniment"),
+    "solo": ("vocals",),
+    "game": ("accompaniment",),
+}
+
+
+@pytest.fixture
+def bank(drawing):
+    stems = []
+    for name, seconds in SECONDS.items():
+        sources = {stem: (Source(stem),) for stem in STEMS[name]}
+        song = Song(name, "set", name, "train", (Clip(**sources),))
+        for number, stem in enumerate(STEMS[name]):
+            audio = noise(len(stems), seconds * RATE)
+            stems.append((song, stem, audio, np.array([[0, len(audio)]])))
+    return drawing.Bank(stems)
+
+
+def whose(bank, place):
+    """(song, stem) of a place in the bank."""
+    key, _ = max(
+        ((key, first) for key, first in bank.offsets.items() if first <= place), key=lambda x: x[1]
+    )
+    return key
+
+
+def test_drawn_excerpts_are_what_the_mixer_would_draw(recipe, drawing, bank):
+    samples = recipe.excerpt_samples(CONFIG)
+    drawer = drawing.Drawer(bank, samples, augment=True)
+    draws = drawer.draw(3, 400)
+    for name, values in drawer.draw(3, 400).items():
+        np.testing.assert_array_equal(values, draws[name])
+    assert not np.array_equal(drawer.draw(4, 400)["start"], draws["start"])
+    kinds = Counter(draws["kind"].tolist())
+    for kind, share in enumerate(MixtureConfig().kind_shares):
+        assert kinds[kind] / 400 == pytest.approx(share, abs=0.08)
+    assert np.all(draws["start"] >= drawing.GUARD // 2)
+    ends = draws["start"] + samples * draws["speed"].astype(np.int64) // 4096
+    assert np.all(ends < bank.samples)
+    for kind, start, speed in zip(draws["kind"], draws["start"], draws["speed"]):
+        (voice, stem), (music, other) = whose(bank, start[0]), whose(bank, start[2])
+        assert (stem, other) == ("vocals", "accompaniment")
+        if kind == 0:
+            assert voice == music and speed[0] == speed[2]
+            inside = start[0] - bank.offsets[voice, "vocals"]
+            assert inside == start[2] - bank.offsets[music, "accompaniment"]
+        if kind == 1:
+            assert voice != music
+    assert np.mean(draws["speed"][:, 0] != 4096) == pytest.approx(0.7, abs=0.08)
+    assert np.all(draws["wet"][draws["kind"] != 1] == 0) and draws["wet"].max() > 0.1
+
+
+def test_without_augmentation_nothing_changes(recipe, drawing, bank):
+    draws = drawing.Drawer(bank, recipe.excerpt_samples(CONFIG), augment=False).draw(0, 50)
+    for name, value in plain([0] * 4, "true").items():
+        if name not in ("kind", "start", "room", "decay", "balance", "level"):
+            np.testing.assert_array_equal(draws[name], np.broadcast_to(value, draws[name].shape))
+
+
+def test_drawn_mixtures_are_finite_and_sing(recipe, drawing, bank):
+    draws = drawing.Drawer(bank, recipe.excerpt_samples(CONFIG), augment=True).draw(1, 8)
+    chunks = recipe.mix(bank.waveforms(), recipe.rooms(CONFIG), draws, CONFIG)
+    for stream in ("mixture", "vocals", "accompaniment"):
+        assert chunks[stream].shape == (32, 128, 128)
+        assert np.all(np.isfinite(chunks[stream]))
+    sung = np.asarray(chunks["vocals"]).reshape(8, -1).max(axis=1) > CONFIG.floor_db + 1
+    np.testing.assert_array_equal(sung, draws["kind"] != 2)
+    level = np.asarray(chunks["mixture"]).reshape(8, -1)
+    assert np.all(level.max(axis=1) > -20) and np.all(level >= CONFIG.floor_db - 1e-3)
+
+
+def test_training_with_jax(tmp_path):
+    """A step of it, from a unet of TensorFlow's to one that TensorFlow loads."""
+    pytest.importorskip("jax")
+    for name in ("MIR-1K/Wavfile/abe_1_01", "MIR-1K/Wavfile/bea_1_01"):
+        write(tmp_path / f"{name}.wav", np.stack([noise(1, 5 * RATE), noise(2, 5 * RATE)], 1))
+    (tmp_path / "MIR-1K" / "splits.json").write_text('{"train": ["abe_1"], "valid": ["bea_1"]}')
+    write(tmp_path / "stems" / "train" / "game" / "accompaniment.wav", noise(3, 5 * RATE))
+    write(tmp_path / "stems" / "valid" / "play" / "accompaniment.wav", noise(4, 5 * RATE))
+    network, mean, std = preset("compact")[1], [-30.0] * 128, [15.0] * 128
+    keras.utils.set_random_seed(0)
+    before = build_unet(network, mean, std)
+    songs = SimpleNamespace(features=CONFIG, songs={"train": ["MIR-1K/abe_1"]})
+    claim_run(
+        tmp_path / "begin", describe_run(TrainingConfig("unet"), network, songs, mean, std, {})
+    )
+    before.save(tmp_path / "begin" / "best.keras")
+    words = {
+        "model": "unet",
+        "initial": "begin",
+        "mir1k": "MIR-1K",
+        "stems": "stems",
+        "decoded": "decoded",
+        "run": "run",
+        "epochs": "2",
+        "steps-per-epoch": "1",
+        "batch-size": "4",
+    }
+    command = [sys.executable, str(REPOSITORY / "recipes/shipped/train_jax.py")]
+    command += [part for name, value in words.items() for part in (f"--{name}", value)]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, timeout=600)
+    rows = read_log(tmp_path / "run")
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert all(0 < float(row["loss"]) < 2 and 0 < float(row["val_loss"]) < 2 for row in rows)
+    for last in (False, True):
+        after, description = load_run(tmp_path / "run", last=last)
+        changes = [
+            np.abs(one - other).max()
+            for one, other in zip(before.get_weights(), after.get_weights(), strict=True)
+        ]
+        assert np.mean(np.array(changes) > 1e-6) > 0.9
+    assert description["songs"]["valid"] == ["MIR-1K/bea_1", "stems/play"]
+    assert description["started_from"] == {"initial": "begin"}
+
+
+def write(path, audio):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, audio, RATE)
