@@ -23,11 +23,10 @@ import tensorflow as tf
 from excerpts import RATE, validation_songs
 from keras import layers
 from lever_list import LEVERS
-from timing import PRECISIONS
 
 from vocaltrack import models
 from vocaltrack.compiling import compile_model
-from vocaltrack.config import TrainingConfig, UnetConfig
+from vocaltrack.config import PRECISIONS, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.metrics import level_db, si_sdr

@@ -22,7 +22,6 @@ from vocaltrack.compiling import compile_model
 from vocaltrack.config import PRESETS, TrainingConfig, preset
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
-from vocaltrack.pipeline import batches, mask_examples
 from vocaltrack.records import Manifest
 from vocaltrack.training import examples
 
@@ -36,8 +35,8 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     options = parser.parse_args()
     manifest = Manifest.load(options.records)
-    stream = batches(manifest, options.records, "train", BATCH, seed=0)
-    stream = iter(mask_examples(stream, manifest.features, 0.25))
+    unet = TrainingConfig("unet", batch_size=BATCH)
+    stream = iter(examples(unet, manifest, options.records, "train", 0))
     speed = chunks_a_second(lambda: next(stream), 20 * options.steps)
     print(f"input pipeline alone: {speed:.0f} chunks/s\n")
     print("| network | parameters | precision | training | inference |\n|---|---|---|---|---|")

@@ -2,11 +2,11 @@
 
 import time
 
+from vocaltrack.config import PRECISIONS
 from vocaltrack.quiet import is_fast_in_bfloat16
 
 BATCH = 32
 NETWORKS = ("dc", "hdc", "unet", "uhnet")
-PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def fast_precisions():

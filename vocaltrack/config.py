@@ -17,6 +17,7 @@ MOST_OVERLAP = 0.9
 CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
 FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -140,6 +140,28 @@ def _cut(audio, first, samples):
     return np.pad(piece, (0, samples - len(piece)))
 
 
+def kind_chances(mixtures, true, vocals, accompaniments):
+    """How likely each of `KINDS` is, as far as the songs of a split suffice for it.
+
+    Args:
+        mixtures: `MixtureConfig`.
+        true, vocals, accompaniments: as for `Mixer`.
+
+    Returns:
+        float64 [kinds], summing to 1.
+
+    Raises:
+        UserError: they suffice for none.
+    """
+    keys = {song.key for pool in (vocals, accompaniments) for song, _, _ in pool.stems}
+    pairs = len(vocals) and len(accompaniments) and len(keys) > 1
+    possible = np.array([len(true), pairs, len(accompaniments)])
+    chances = np.where(possible > 0, mixtures.kind_shares, 0.0)
+    if not chances.any():
+        raise UserError("the songs of a split have no accompaniment to mix; add some music")
+    return chances / chances.sum()
+
+
 class Mixer:
     """Draws excerpts from the stems of one split.
 
@@ -171,13 +193,7 @@ class Mixer:
         self.true, self.vocals, self.accompaniments = true, vocals, accompaniments
         self.accompaniment_of, self.samples = accompaniment_of, samples
         self.sample_rate, self.mixtures, self.augment = sample_rate, mixtures, augment
-        keys = {song.key for pool in (vocals, accompaniments) for song, _, _ in pool.stems}
-        pairs = len(vocals) and len(accompaniments) and len(keys) > 1
-        possible = np.array([len(true), pairs, len(accompaniments)])
-        self.kind_chances = np.where(possible > 0, mixtures.kind_shares, 0.0)
-        if not self.kind_chances.any():
-            raise UserError("the songs of a split have no accompaniment to mix; add some music")
-        self.kind_chances /= self.kind_chances.sum()
+        self.kind_chances = kind_chances(mixtures, true, vocals, accompaniments)
 
     def draw(self, seed):
         """One excerpt; the same seed (a sequence of ints) gives the same one."""

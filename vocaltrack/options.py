@@ -4,7 +4,15 @@ import argparse
 import math
 import os
 
-from vocaltrack.config import CLIPS, FILENAME, MODEL_NAMES, MOST_OVERLAP, OVERLAP, PRESETS
+from vocaltrack.config import (
+    CLIPS,
+    FILENAME,
+    MODEL_NAMES,
+    MOST_OVERLAP,
+    OVERLAP,
+    PRECISIONS,
+    PRESETS,
+)
 
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
@@ -29,7 +37,7 @@ def _number(kind, low, high=math.inf):
     return number
 
 
-_COUNT = _number(int, 1)
+COUNT = _number(int, 1)
 _SEED = _number(int, 0, 2**32 - 1)
 _SHARE = _number(float, 0.0, 1.0)
 _SECONDS = _number(float, 0.0, 1e9)
@@ -99,7 +107,7 @@ def add_separate(parser):
         help="share of a chunk that the next one covers too: more is better and slower",
     )
     parser.add_argument(
-        "--jobs", type=_COUNT, metavar="CORES", help="cores of the networks; default: all"
+        "--jobs", type=COUNT, metavar="CORES", help="cores of the networks; default: all"
     )
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
@@ -136,10 +144,8 @@ def add_prepare(parser):
     parser.add_argument(
         "-o", "--output", required=True, metavar="DIR", help="folder of the records"
     )
-    parser.add_argument(
-        "--train-chunks", type=_COUNT, default=64000, help="chunks to mix, 1 s each"
-    )
-    parser.add_argument("--valid-chunks", type=_COUNT, default=2048, help="chunks to validate on")
+    parser.add_argument("--train-chunks", type=COUNT, default=64000, help="chunks to mix, 1 s each")
+    parser.add_argument("--valid-chunks", type=COUNT, default=2048, help="chunks to validate on")
     parser.add_argument(
         "--n-fft",
         type=int,
@@ -148,7 +154,7 @@ def add_prepare(parser):
         help="STFT frame length, samples",
     )
     parser.add_argument("--seed", type=_SEED, default=0, help="same seed, same bytes")
-    parser.add_argument("--jobs", type=_COUNT, default=os.cpu_count(), help="processes at once")
+    parser.add_argument("--jobs", type=COUNT, default=os.cpu_count(), help="processes at once")
 
 
 def _add_training(parser, models):
@@ -178,22 +184,22 @@ def _add_training(parser, models):
         help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
         "up over 200 steps, then fall to zero at the last epoch",
     )
-    parser.add_argument("--batch-size", type=_COUNT, default=32, help="chunks a step")
+    parser.add_argument("--batch-size", type=COUNT, default=32, help="chunks a step")
     parser.add_argument(
         "--dropout", type=_number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
     )
     parser.add_argument(
         "--precision",
-        choices=("float32", "mixed_bfloat16"),
+        choices=PRECISIONS,
         default="float32",
         help="mixed_bfloat16 trains U-nets faster where the processor has AMX or is a Zen 4",
     )
-    parser.add_argument("--epochs", type=_COUNT, default=50, help="in all, earlier ones included")
+    parser.add_argument("--epochs", type=COUNT, default=50, help="in all, earlier ones included")
     parser.add_argument(
-        "--steps-per-epoch", type=_COUNT, default=250, help="steps between validations"
+        "--steps-per-epoch", type=COUNT, default=250, help="steps between validations"
     )
     parser.add_argument(
-        "--patience", type=_COUNT, default=10, help="epochs without improvement until it stops"
+        "--patience", type=COUNT, default=10, help="epochs without improvement until it stops"
     )
     parser.add_argument("--seed", type=_SEED, default=0, help="of weights, dropout and shuffling")
     parser.add_argument(

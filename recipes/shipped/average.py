@@ -2,10 +2,10 @@
 
     python recipes/shipped/average.py runs/earlier runs/later --run runs/mean
 
-The later run must have started from the earlier one, so that both lie in one valley
+Both must have come from the same weights, so that they lie in one valley
 of the loss; their mean is then often better than either (Wortsman et al. 2022). With
---share 0.75 the later one makes up three quarters of it. The earlier one may also be the
-unet that a uhnet has come from: it hears no masks, and so weighs them with zero. With
+--share 0.75 the later one makes up three quarters of it. The earlier one may also be a
+unet, the later one a uhnet: a unet hears no masks, and so weighs them with zero. With
 --records the norms' statistics are measured anew, since those of a mean are not the
 mean's (Izmailov et al. 2018). The new run describes itself as the later one does.
 """
@@ -23,7 +23,7 @@ from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import copy_weights
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
-from vocaltrack.runs import load_run
+from vocaltrack.runs import load_run, songs_heard
 
 BATCHES, BATCH_SIZE = 40, 64
 
@@ -58,7 +58,8 @@ def as_uhnet(unet, uhnet):
 
 
 def measure_norms(model, mixtures):
-    """Give a network's norms the mean statistics of their inputs over batches.
+    """Give a network's norms the statistics of their inputs in training, the means of
+    those of batches.
 
     Args:
         model: `keras.Model`; changed in place.
@@ -75,8 +76,9 @@ def measure_norms(model, mixtures):
 
 
 def load_newest(run):
-    """A run's network as it was last, or as it is where it was never trained."""
-    return load_run(run, last=(Path(run) / "newest.weights.h5").exists())[0]
+    """A run's network as it was last, or as it is where it was never trained, and what
+    describes it."""
+    return load_run(run, last=(Path(run) / "newest.weights.h5").exists())
 
 
 def main():
@@ -89,15 +91,18 @@ def main():
     options = parser.parse_args()
     if not 0 < options.share < 1:
         raise UserError("--share must lie between 0 and 1")
-    earlier, model = load_newest(options.earlier), load_newest(options.later)
+    (earlier, first), (model, later) = (load_newest(r) for r in (options.earlier, options.later))
     average(earlier, model, options.share)
     if options.records:
         manifest = Manifest.load(options.records)
+        manifest.features.check_same(later["features"], "the records", str(options.later))
         chunks = batches(manifest, options.records, "train", BATCH_SIZE, seed=0).take(BATCHES)
         measure_norms(model, (batch["mixture"] for batch in chunks))
     description = read_json(options.later / "run.json", "the run")
     description["averaged_with"] = options.earlier
     description["share"] = options.share
+    description["norms_of"] = options.records
+    description["heard"] = sorted({*songs_heard(first), *songs_heard(later)})
     there = options.run / "run.json"
     if there.exists() and read_json(there, "the run") != description:
         raise UserError(f"{options.run} holds another run; give another folder")

@@ -27,8 +27,7 @@ ABOUT = {
     "unet": "A U-net on the log-mel: four strided 5x5 convolutions down, four transposed 4x4 ones "
     "up, and residual layers at its two lowest levels.",
     "uhnet": "The hybrid U-net: three input channels, the log-mel and the two softmax masks of "
-    "the frozen `hdc`, which is inside this file (as it was in its best epoch; the one shipped "
-    "alone is of the last).",
+    "the frozen `hdc`, which is inside this file.",
 }
 WEAK = {
     "dc": "It is the weakest model here, shipped to show the method. The rule of 200 Hz may choose "
@@ -40,8 +39,8 @@ WEAK = {
     "unet": "Parts of instrumental music that resemble a voice remain audible, and western "
     "voices are separated less well than those of MIR-1K.",
     "uhnet": "As the unet: parts of instrumental music that resemble a voice remain audible, and "
-    "western voices are separated less well than those of MIR-1K. It started from the unet's "
-    "weights and trained on for three stages, so it had more training than that.",
+    "western voices are separated less well than those of MIR-1K. It started from the mean of "
+    "its own earlier weights and the unet's, so it had more training than that.",
 }
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;

@@ -1,14 +1,24 @@
 """What train_jax.py is to mix: numbers drawn by numpy, a few for each excerpt.
 
-The chances and ranges are those of `vocaltrack.mixing` and `augmentation`; what is
-done with the numbers is in mixing_ops.py.
+The chances and ranges are those of `vocaltrack.mixing` and `augmentation`, but that an
+excerpt has two voices and two recordings of music at most: a backing voice sings where no
+second singer does, and the drums are those of the first recording. What is done with the
+numbers is in mixing_ops.py.
 """
 
 import numpy as np
 
 from vocaltrack import augmentation
 from vocaltrack.augmentation import draw_formants, draw_speed, gain, source_samples
-from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, SECOND_DB, MixtureConfig, Pool
+from vocaltrack.mixing import (
+    CHANCES,
+    KINDS,
+    LEVEL_DB,
+    SECOND_DB,
+    MixtureConfig,
+    Pool,
+    kind_chances,
+)
 from vocaltrack.shards import load_stem
 
 SPEED_STEPS = 4096  # a speed is a whole number of these, so that places are exact
@@ -58,12 +68,18 @@ class Drawer:
     Args:
         bank: `Bank`.
         samples: of an excerpt.
+        sample_rate: Hz.
         augment: change the stems at random; for training alone.
-        mixtures: `MixtureConfig`.
+
+    Raises:
+        UserError: the bank has no music.
     """
 
-    def __init__(self, bank, samples, augment, mixtures=MixtureConfig()):
-        self.bank, self.samples, self.augment, self.mixtures = bank, samples, augment, mixtures
+    def __init__(self, bank, samples, sample_rate, augment):
+        self.bank, self.samples, self.sample_rate = bank, samples, sample_rate
+        self.augment, self.mixtures = augment, MixtureConfig()
+        pools = (bank.true, bank.vocals, bank.accompaniments)
+        self.kind_chances = kind_chances(self.mixtures, *pools)
 
     def draw(self, seed, count):
         """`count` excerpts; the same seed gives the same ones.
@@ -76,23 +92,23 @@ class Drawer:
         return {name: np.stack([e[name] for e in excerpts]) for name in excerpts[0]}
 
     def _excerpt(self, rng):
-        kind = KINDS[rng.choice(len(KINDS), p=self.mixtures.kind_shares)]
+        kind = KINDS[rng.choice(len(KINDS), p=self.kind_chances)]
         starts = np.full(SLOTS, GUARD // 2, np.int32)  # silence
         speeds = np.full(SLOTS, SPEED_STEPS, np.int32)
         joins = np.zeros(2, np.float32)
-        bank = self.bank
-        pool = bank.true if kind == "true" else bank.vocals
-        voice, starts[0], speeds[0] = self._single(pool, "vocals", rng)
-        music, starts[2], speeds[2] = self._single(bank.accompaniments, "accompaniment", rng)
+        bank, voice, music = self.bank, None, None
         if kind == "true":
+            voice, starts[0], speeds[0] = self._single(bank.true, "vocals", rng)
             shift = bank.offsets[voice, "accompaniment"] - bank.offsets[voice, "vocals"]
             starts[2], speeds[2] = starts[0] + shift, speeds[0]
-        while kind == "amalgamation" and voice == music:
+        while kind != "true" and voice == music:
+            if kind == "amalgamation":
+                voice, starts[0], speeds[0] = self._single(bank.vocals, "vocals", rng)
             music, starts[2], speeds[2] = self._single(bank.accompaniments, "accompaniment", rng)
         if kind == "amalgamation" and self._happens("second", rng):
             _, starts[1], speeds[1] = self._single(bank.vocals, "vocals", rng)
             joins[0] = gain(rng.uniform(*SECOND_DB))
-        elif self._happens("backing", rng):
+        elif kind != "instrumental" and self._happens("backing", rng):
             starts[1], speeds[1] = self._backing(starts[0], speeds[0], rng)
             joins[0] = gain(rng.uniform(*augmentation.BACKING_DB))
         if kind != "true" and self._happens("second", rng):
@@ -135,10 +151,10 @@ class Drawer:
         """
         semitones = rng.choice(augmentation.BACKING_SEMITONES)
         semitones = semitones + rng.normal(0.0, augmentation.BACKING_CENTS / 100.0)
-        other = np.clip(round(speed * 2.0 ** (semitones / 12.0)), SPEED_STEPS // 3, SPEED_STEPS * 2)
-        late = rng.uniform(0.0, augmentation.BACKING_SECONDS * 16000)
+        other = round(speed * 2.0 ** (semitones / 12.0))
+        late = rng.uniform(0.0, augmentation.BACKING_SECONDS * self.sample_rate)
         ahead = (self.samples / 2 * (speed - other) - late * other) / SPEED_STEPS
-        return max(GUARD // 2, start + int(ahead)), int(other)
+        return start + int(ahead), other
 
     def _formants(self, speeds, rng):
         """Factors of the two voices' formants, which did not follow their speed."""
@@ -176,9 +192,10 @@ class Drawer:
 _drawers = []  # of a process that `start_drawing` started
 
 
-def start_drawing(songs, decoded, samples):
+def start_drawing(songs, decoded, samples, sample_rate):
     """Make a process ready to `draw` excerpts of songs for training."""
-    _drawers.append(Drawer(Bank(load_stems(songs, decoded)), samples, augment=True))
+    bank = Bank(load_stems(songs, decoded))
+    _drawers.append(Drawer(bank, samples, sample_rate, augment=True))
 
 
 def draw(seed, count):

@@ -1,9 +1,10 @@
 """Mixtures on an accelerator: the changes of `vocaltrack.augmentation`, the STFT and
 the mel bands of `vocaltrack.features` in `keras.ops`, for whole batches at once.
 
-The tests hold them to the package's own. Where the two differ it is said: what the
-package does to waveforms (formants, drums, colour) is done here to the STFT that the
-network hears, and the envelope is a smoothed cepstrum instead of a linear prediction.
+The tests hold them to the package's own. The two differ in this: what the package does
+to waveforms (formants, drums, colour) is done here to the STFT that the network hears,
+and so after the overdrive and after the second voice or recording has got its loudness;
+and the envelope is a smoothed cepstrum instead of a linear prediction.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from keras import ops
 
 from vocaltrack import augmentation
 from vocaltrack.mel import mel_filterbank
+from vocaltrack.mixing import KINDS
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
 TAPS = 8  # of the interpolation, to either side
@@ -19,7 +21,7 @@ CEPSTRUM = 26  # coefficients of the envelope
 LOUDEST = 1e2  # factor by which a stem is made as loud as another
 
 
-def excerpt_samples(config):
+def unpadded_samples(config):
     """Samples of an excerpt, which its frames cover without padding."""
     return (CHUNKS_PER_EXCERPT * config.chunk_frames - 1) * config.hop_length + config.n_fft
 
@@ -144,7 +146,8 @@ def moving_mean(x, size, axis):
 
 
 def drums_gain(power, factor, config):
-    """The gain that makes what is struck louder, [n, frames, bins]; factor is [n].
+    """The gain that makes what is struck louder, [n, frames, bins]; factor is [n]. The
+    loudness of the whole stays.
 
     See `augmentation.change_drums`; means of roots stand for its medians.
     """
@@ -153,7 +156,9 @@ def drums_gain(power, factor, config):
     lasting = moving_mean(root, augmentation.DRUMS_FRAMES * per_frame // 2 * 2 + 1, 1)
     struck = moving_mean(root, augmentation.DRUMS_FRAMES, 2)
     share = 1.0 / (1.0 + ops.power(lasting / struck, 4.0))
-    return 1.0 + share * (factor[:, None, None] - 1.0)
+    gains = 1.0 + share * (factor[:, None, None] - 1.0)
+    before, after = (ops.sum(p, axis=(1, 2), keepdims=True) for p in (power, power * gains**2))
+    return gains * limited(ops.sqrt((before + 1e-12) / (after + 1e-12)))
 
 
 def mix(waveforms, noise, draws, config):
@@ -175,7 +180,7 @@ def mix(waveforms, noise, draws, config):
         dict from "mixture", "vocals" and "accompaniment" to float32
         [excerpts * 4, chunk_frames, n_mels] in dB.
     """
-    count, samples = draws["start"].shape[0], excerpt_samples(config)
+    count, samples = draws["start"].shape[0], unpadded_samples(config)
     audio = resample(
         waveforms, ops.reshape(draws["start"], (-1,)), ops.reshape(draws["speed"], (-1,)), samples
     )
@@ -206,8 +211,11 @@ def _levelled(vocals, music, draws, config):
     """Both stems' spectra at the balance and the level that were drawn."""
     kind, balance = draws["kind"], draws["balance"]
     voice_level, music_level = _level(vocals, config), _level(music, config)
-    factor = ops.where(kind == 1, limited(music_level / voice_level), 1.0) * balance
-    factor = ops.where(kind == 2, 0.0, factor)[:, None, None]
+    factor = (
+        ops.where(kind == KINDS.index("amalgamation"), limited(music_level / voice_level), 1.0)
+        * balance
+    )
+    factor = ops.where(kind == KINDS.index("instrumental"), 0.0, factor)[:, None, None]
     vocals = [factor * part for part in vocals]
     level = limited(draws["level"] / _level([a + b for a, b in zip(vocals, music)], config))
     return ([level[:, None, None] * part for part in stem] for stem in (vocals, music))

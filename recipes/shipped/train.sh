@@ -14,6 +14,10 @@ python -c "import matplotlib, vocaltrack" 2> /dev/null || {
     echo "Activate the environment first; it needs pip install -e '.[recipes]'" >&2
     exit 2
 }
+python -c "import jax; assert jax.default_backend() == 'gpu'" 2> /dev/null || {
+    echo "JAX finds no GPU, which the ninth stage needs: pip install 'jax[cuda13]'" >&2
+    exit 2
+}
 for model in dc hdc unet uhnet; do
     if [ -e "runs/$model" ] && [ ! -L "runs/$model" ]; then
         echo "runs/$model is a run of yours, which would be taken for a shipped one; move it" >&2
@@ -123,25 +127,36 @@ python recipes/shipped/average.py runs/mean runs/eighth/runs/uhnet --run runs/me
     stage ninth 82c76f6
     prepare --train-chunks 128000 --seed 6
     for model in hdc unet uhnet; do
-        [ -e runs/$model-begin ] || python recipes/shipped/unfold.py saved_models/$model \
-            --records records --run runs/$model-begin
+        [ -e runs/$model-begin/best.keras ] || python recipes/shipped/unfold.py \
+            saved_models/$model --records records --run runs/$model-begin
+        [ -e runs/$model.done ] || rm -rf runs/$model  # a GPU's run cannot be gone on with
     done
-    [ -e runs/hdc ] || python recipes/shipped/train_jax.py --model hdc $gpu --epochs 14 \
+    [ -e runs/hdc.done ] || python recipes/shipped/train_jax.py --model hdc $gpu --epochs 14 \
         --steps-per-epoch 100 --batch-size 512 --initial runs/hdc-begin --run runs/hdc
+    touch runs/hdc.done
     gpu="$gpu --batch-size 256 --precision mixed_bfloat16"
-    [ -e runs/unet ] || python recipes/shipped/train_jax.py --model unet $gpu --epochs 13 \
+    [ -e runs/unet.done ] || python recipes/shipped/train_jax.py --model unet $gpu --epochs 13 \
         --steps-per-epoch 800 --initial runs/unet-begin --run runs/unet
-    [ -e runs/uhnet ] || python recipes/shipped/train_jax.py --model uhnet $gpu --epochs 12 \
+    touch runs/unet.done
+    [ -e runs/uhnet.done ] || python recipes/shipped/train_jax.py --model uhnet $gpu --epochs 12 \
         --steps-per-epoch 300 --initial runs/uhnet-begin --clustering runs/hdc --run runs/uhnet
+    touch runs/uhnet.done
 )
 python recipes/shipped/average.py runs/ninth/runs/unet-begin runs/ninth/runs/unet --share 0.75 \
-    --run runs/mean-ninth
+    --records runs/ninth/records --run runs/mean-ninth
 python recipes/shipped/average.py runs/mean-ninth runs/ninth/runs/uhnet --run runs/mean-uhnet
-TENTH
+
+# Tenth stage, of the package as it was then, with the ninth's records: the uhnet on a CPU.
+(
+    stage tenth c856526
+    python train_unet.py --model uhnet --epochs 3 $common --steps-per-epoch 120 \
+        --learning-rate 2e-4 --dropout 0 --records ../ninth/records --run runs/uhnet \
+        --initial ../mean-uhnet
+)
 rm -f runs/hdc runs/unet runs/uhnet
 ln -s ninth/runs/hdc runs/hdc
 ln -s mean-ninth runs/unet
-ln -s UHNET runs/uhnet
+ln -s tenth/runs/uhnet runs/uhnet
 
 vocaltrack export runs/dc saved_models/dc
 for model in hdc unet uhnet; do

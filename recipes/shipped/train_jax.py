@@ -4,9 +4,9 @@
         --mir1k DIR --stems DIR --decoded DIR --run runs/unet --epochs 20
 
 The networks, losses and optimizers are the package's, under Keras's JAX backend, which
-takes `pip install jax` for the machine's GPU, and no TensorFlow. The run that results
-is like any other, but that best.keras holds the last weights too. It is written anew
-after each epoch; what was interrupted begins again.
+takes JAX for the machine's GPU (`pip install 'jax[cuda13]'`) and no TensorFlow. The run
+that results is like any other, but that best.keras holds the last weights too. It is
+written anew after each epoch; what was interrupted begins again.
 """
 
 import argparse
@@ -23,12 +23,20 @@ os.environ["KERAS_BACKEND"] = "jax"
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 from drawing import Bank, Drawer, draw, load_stems, start_drawing  # noqa: E402
-from mixing_ops import excerpt_samples, mix, rooms  # noqa: E402
+from mixing_ops import mix, rooms, unpadded_samples  # noqa: E402
 
-from vocaltrack.compiling import compile_model, losses  # noqa: E402
-from vocaltrack.config import MODEL_NAMES, FeatureConfig, TrainingConfig, preset  # noqa: E402
+from vocaltrack.compiling import losses, optimizer  # noqa: E402
+from vocaltrack.config import (  # noqa: E402
+    MODEL_NAMES,
+    PRECISIONS,
+    FeatureConfig,
+    TrainingConfig,
+    preset,
+)
 from vocaltrack.datasets import read_mir1k, read_stems  # noqa: E402
-from vocaltrack.errors import exits_on_user_error  # noqa: E402
+from vocaltrack.errors import UserError, exits_on_user_error  # noqa: E402
+from vocaltrack.locks import alone_in  # noqa: E402
+from vocaltrack.options import COUNT  # noqa: E402
 from vocaltrack.records import Manifest  # noqa: E402
 from vocaltrack.runs import claim_run, describe_run, write_log  # noqa: E402
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song  # noqa: E402
@@ -47,7 +55,7 @@ def read_songs(options, features):
     """dict from "train" and "valid" to the songs, decoded into the folder for it."""
     songs = [*read_mir1k(options.mir1k), *read_stems(options.stems)]
     check_splits(songs)
-    songs = sorted(songs, key=lambda song: song.key)
+    songs = sorted((song for song in songs if song.split in SHOWN), key=lambda song: song.key)
     options.decoded.mkdir(parents=True, exist_ok=True)
     decode = functools.partial(
         decode_song, decoded=options.decoded, sample_rate=features.sample_rate
@@ -57,14 +65,20 @@ def read_songs(options, features):
     return {split: [song for song in songs if song.split == split] for split in SHOWN}
 
 
-def drawn_batches(songs, decoded, samples, excerpts, seed, steps):
-    """Draw batches for training in other processes, in order."""
-    start = (start_drawing, (songs, decoded, samples))
-    with ProcessPoolExecutor(DRAWING_PROCESSES, SPAWN, *start) as pool:
+def drawn_batches(config, *place):
+    """Draw all batches for training in other processes, in order.
+
+    Args:
+        config: `TrainingConfig`.
+        place: arguments of `start_drawing`.
+    """
+    steps = config.epochs * config.steps_per_epoch
+    excerpts = config.batch_size // CHUNKS_PER_EXCERPT
+    with ProcessPoolExecutor(DRAWING_PROCESSES, SPAWN, start_drawing, place) as pool:
         waiting = collections.deque()
         for step in range(steps + WAITING):
             if step < steps:
-                waiting.append(pool.submit(draw, (seed, step), excerpts))
+                waiting.append(pool.submit(draw, (config.seed, step), excerpts))
             if step >= WAITING:
                 yield waiting.popleft().result()
 
@@ -75,19 +89,17 @@ def loss_of(config):
     if weights is None:
         return loss
     return lambda y, outputs, weight: sum(
-        weights[name] * loss[name](y[name], outputs[name], weight.get(name)) for name in loss
+        weights[name] * loss[name](y[name], outputs[name], weight[name]) for name in loss
     )
 
 
-def steps_of(model, config, features):
-    """(train, validate): jitted steps on what `Drawer.draw` returns.
+def steps_of(model, adam, config, features):
+    """(train_step, validate): jitted, on what `Drawer.draw` returns.
 
-    train maps (state, sound, draws) to (state, loss) and validate to the loss of the
-    vocals' masks (of the embeddings for dc); the state is [trainable, other,
-    optimizer's variables], the sound [waveforms, noise].
+    train_step maps (state, sound, draws) to (state, loss), and validate to the loss alone,
+    as at inference; the state is [trainable, other, optimizer's variables], the sound
+    [waveforms, noise].
     """
-    adam = model.optimizer
-    adam.build(model.trainable_variables)
     loss_function = loss_of(config)
 
     def loss(trainable, others, sound, draws, training):
@@ -96,93 +108,93 @@ def steps_of(model, config, features):
         return loss_function(y, outputs, weight), others
 
     @functools.partial(jax.jit, donate_argnums=0)
-    def train(state, sound, draws):
-        trainable, others, optimizer = state
+    def train_step(state, sound, draws):
+        trainable, others, slots = state
         (value, others), gradients = jax.value_and_grad(loss, has_aux=True)(
             trainable, others, sound, draws, True
         )
-        trainable, optimizer = adam.stateless_apply(optimizer, gradients, trainable)
-        return [trainable, others, optimizer], value
+        trainable, slots = adam.stateless_apply(slots, gradients, trainable)
+        return [trainable, others, slots], value
 
     @jax.jit
     def validate(state, sound, draws):
         return loss(*state[:2], sound, draws, False)[0]
 
-    return train, validate
-
-
-def variables_of(model):
-    return model.trainable_variables, model.non_trainable_variables, model.optimizer.variables
+    return train_step, validate
 
 
 def train(model, saved, config, features, songs, options):
-    """Train a compiled network and write the run after each epoch.
+    """Train a network and write the run after each epoch.
 
     Args:
-        model: compiled `keras.Model`.
+        model: `keras.Model`.
         saved: the same in float32, whose weights are replaced and saved.
         config: `TrainingConfig`.
         features: `FeatureConfig`.
         songs: dict from split to list of `Song`, decoded.
         options: of the command line.
+
+    Raises:
+        UserError: the loss is not a number any more.
     """
-    samples = excerpt_samples(features)
-    excerpts = config.batch_size // CHUNKS_PER_EXCERPT
+    cut = (unpadded_samples(features), features.sample_rate)
     banks = {split: Bank(load_stems(songs[split], options.decoded)) for split in songs}
+    still = Drawer(banks["valid"], *cut, augment=False)
+    excerpts = config.batch_size // CHUNKS_PER_EXCERPT
+    fixed = [still.draw((config.seed, number), excerpts) for number in range(VALID_BATCHES)]
     sounds = {split: [bank.waveforms(), rooms(features)] for split, bank in banks.items()}
     sounds = jax.device_put(sounds)
-    still = Drawer(banks["valid"], samples, augment=False)
-    fixed = [still.draw((config.seed, number), excerpts) for number in range(VALID_BATCHES)]
-    train_step, validate_step = steps_of(model, config, features)
-    state = jax.device_put([[v.value for v in part] for part in variables_of(model)])
-
-    def validation():
-        return float(np.mean([validate_step(state, sounds["valid"], draws) for draws in fixed]))
-
-    print(f"before: val_loss {validation():.4f}", flush=True)
-    steps = config.epochs * config.steps_per_epoch
-    drawn = drawn_batches(songs["train"], options.decoded, samples, excerpts, config.seed, steps)
-    rows, losses_seen, start = [], [], time.perf_counter()
+    adam = optimizer(config)
+    adam.build(model.trainable_variables)
+    train_step, validate = steps_of(model, adam, config, features)
+    variables = (model.trainable_variables, model.non_trainable_variables, adam.variables)
+    state = jax.device_put([[variable.value for variable in part] for part in variables])
+    rows, passed, start = [], [], time.perf_counter()
+    drawn = drawn_batches(config, songs["train"], options.decoded, *cut)
     for number, draws in enumerate(drawn, start=1):
         state, loss = train_step(state, sounds["train"], draws)
-        losses_seen.append(loss)
+        passed.append(loss)
         if number % config.steps_per_epoch:
             continue
-        row = {
-            "epoch": number // config.steps_per_epoch - 1,
-            "loss": float(np.mean(jax.device_get(losses_seen))),
-            "val_loss": validation(),
-            "learning_rate": float(model.optimizer._learning_rate(number)),
+        losses_now = {
+            "loss": float(np.mean(jax.device_get(passed))),
+            "val_loss": float(np.mean([validate(state, sounds["valid"], d) for d in fixed])),
         }
-        rows.append(row)
-        speed = len(losses_seen) * config.batch_size / (time.perf_counter() - start)
-        print(*(f"{name} {value:.4g}" for name, value in row.items()), f"{speed:.0f} chunks/s")
-        for variables, values in zip(variables_of(model)[:2], state):
-            for variable, value in zip(variables, values):
+        if not np.all(np.isfinite(list(losses_now.values()))):
+            raise UserError("the loss is not a number; start with a lower --learning-rate")
+        epoch = number // config.steps_per_epoch - 1
+        adam.iterations.assign(number)
+        rows.append({"epoch": epoch, **losses_now, "learning_rate": float(adam.learning_rate)})
+        speed = len(passed) * config.batch_size / (time.perf_counter() - start)
+        print(*(f"{name} {value:.4g}" for name, value in rows[-1].items()), f"{speed:.0f} chunks/s")
+        for part, values in zip(variables[:2], state):
+            for variable, value in zip(part, values):
                 variable.assign(value)
         saved.set_weights(model.get_weights())
-        saved.save(options.run / "best.keras")
-        saved.save_weights(options.run / "newest.weights.h5")
-        write_log(options.run, rows)
-        losses_seen, start = [], time.perf_counter()
+        save(saved, options.run, rows)
+        passed, start = [], time.perf_counter()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    for name in ("--mir1k", "--stems", "--initial"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--decoded", required=True, type=Path, help="for the decoded stems")
-    parser.add_argument("--run", required=True, type=Path)
-    parser.add_argument("--model", required=True, choices=MODEL_NAMES)
-    parser.add_argument("--clustering", help="run of the hdc whose masks the uhnet takes")
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--steps-per-epoch", type=int, default=150)
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--precision", default="float32")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    config = TrainingConfig(
+def save(model, run, rows):
+    """Write a run's weights and log; a call that is cut off leaves those before."""
+    for name, write in (("best.keras", model.save), ("newest.weights.h5", model.save_weights)):
+        temporary = run / f"temporary.{name}"
+        write(temporary)
+        os.replace(temporary, run / name)
+    write_log(run, rows)
+
+
+def settings(options):
+    """The `TrainingConfig` of the command line.
+
+    Raises:
+        UserError: an option does not fit.
+    """
+    if options.batch_size % CHUNKS_PER_EXCERPT:
+        raise UserError(f"--batch-size must be a multiple of {CHUNKS_PER_EXCERPT}")
+    if options.clustering and options.model != "uhnet":
+        raise UserError(f"a {options.model} takes no --clustering; leave it out")
+    return TrainingConfig(
         options.model,
         optimizer="adam",
         learning_rate=options.learning_rate,
@@ -194,6 +206,25 @@ def main():
         precision=options.precision,
         seed=options.seed,
     )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", required=True, choices=MODEL_NAMES)
+    parser.add_argument("--mir1k", required=True, help="folder of MIR-1K")
+    parser.add_argument("--stems", required=True, help="folder of plain stems")
+    parser.add_argument("--decoded", required=True, type=Path, help="for the decoded stems")
+    parser.add_argument("--initial", required=True, help="run that this one starts from")
+    parser.add_argument("--clustering", help="run of the hdc whose masks the uhnet takes")
+    parser.add_argument("--run", required=True, type=Path)
+    parser.add_argument("--epochs", type=COUNT, default=20)
+    parser.add_argument("--steps-per-epoch", type=COUNT, default=150)
+    parser.add_argument("--batch-size", type=COUNT, default=256)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    config = settings(options)
     features = FeatureConfig()
     network = preset("compact", dropout=0.0)[config.model in ("unet", "uhnet")]
     songs = read_songs(options, features)
@@ -204,10 +235,10 @@ def main():
     saved = build()
     with dtype_policy(config.precision):
         model = build()
-    compile_model(model, config)
     started_from = {name: other and other[:2] for name, other in others.items()}
     claim_run(options.run, describe_run(config, network, manifest, mean, std, started_from))
-    train(model, saved, config, features, songs, options)
+    with alone_in(options.run):
+        train(model, saved, config, features, songs, options)
 
 
 if __name__ == "__main__":
