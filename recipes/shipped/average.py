@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from vocaltrack.errors import UserError, exits_on_user_error
@@ -67,10 +68,13 @@ def measure_norms(model, mixtures):
     """
     norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     momentum = [norm.momentum for norm in norms]
+    share = tf.Variable(0.0)
+    for norm in norms:
+        norm.momentum = share
+    step = tf.function(lambda mixture: model(mixture, training=True))
     for number, mixture in enumerate(mixtures):
-        for norm in norms:
-            norm.momentum = number / (number + 1)  # the mean of all batches so far
-        model(mixture, training=True)
+        share.assign(number / (number + 1))  # the mean of all batches so far
+        step(mixture)
     for norm, value in zip(norms, momentum):
         norm.momentum = value
 

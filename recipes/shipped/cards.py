@@ -39,8 +39,8 @@ WEAK = {
     "unet": "Parts of instrumental music that resemble a voice remain audible, and western "
     "voices are separated less well than those of MIR-1K.",
     "uhnet": "As the unet: parts of instrumental music that resemble a voice remain audible, and "
-    "western voices are separated less well than those of MIR-1K. It started from the mean of "
-    "its own earlier weights and the unet's, so it had more training than that.",
+    "western voices are separated less well than those of MIR-1K. Its weights are the mean of "
+    "its own and of the unet's, so what it gains over that is not the masks' alone.",
 }
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
@@ -143,7 +143,11 @@ def training(model, description, log):
     averaged = ""
     if "averaged_with" in description:
         share = f"{1 - description['share']:.0%}"
-        averaged = f", averaged with those that it started from ({share} of the mean)"
+        other = read_json(REPOSITORY / description["averaged_with"] / "run.json", "the run")
+        is_unet = other["training"]["model"] == "unet" != model
+        whose = "of the unet" if is_unet else "that it started from"
+        averaged = f", averaged with those {whose} ({share} of the mean); the norms' statistics "
+        averaged += "were measured anew"
     return (
         f"`{trained}`, on {where}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "

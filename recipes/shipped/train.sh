@@ -144,19 +144,12 @@ python recipes/shipped/average.py runs/mean runs/eighth/runs/uhnet --run runs/me
 )
 python recipes/shipped/average.py runs/ninth/runs/unet-begin runs/ninth/runs/unet --share 0.75 \
     --records runs/ninth/records --run runs/mean-ninth
-python recipes/shipped/average.py runs/mean-ninth runs/ninth/runs/uhnet --run runs/mean-uhnet
-
-# Tenth stage, of the package as it was then, with the ninth's records: the uhnet on a CPU.
-(
-    stage tenth c856526
-    python train_unet.py --model uhnet --epochs 3 $common --steps-per-epoch 120 \
-        --learning-rate 2e-4 --dropout 0 --records ../ninth/records --run runs/uhnet \
-        --initial ../mean-uhnet
-)
+python recipes/shipped/average.py runs/mean-ninth runs/ninth/runs/uhnet \
+    --records runs/ninth/records --run runs/mean-uhnet
 rm -f runs/hdc runs/unet runs/uhnet
 ln -s ninth/runs/hdc runs/hdc
 ln -s mean-ninth runs/unet
-ln -s tenth/runs/uhnet runs/uhnet
+ln -s mean-uhnet runs/uhnet
 
 vocaltrack export runs/dc saved_models/dc
 for model in hdc unet uhnet; do
