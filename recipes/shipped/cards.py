@@ -139,7 +139,7 @@ def training(model, description, log):
     trained = command(model)
     where = "one GPU (NVIDIA H200)" if "train_jax" in trained else "two CPU cores"
     planned = settings["epochs"]
-    cut = f" of {planned}, when the machine's time was up," if len(log) < planned else ""
+    cut = f" (of {planned}; then the machine's time was up)" if len(log) < planned else ""
     averaged = ""
     if "averaged_with" in description:
         share = f"{1 - description['share']:.0%}"
