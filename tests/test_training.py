@@ -27,7 +27,7 @@ from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_unet, vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
-from vocaltrack.runs import load_run, read_log
+from vocaltrack.runs import load_run, read_log, replace_weights
 from vocaltrack.training import examples, train
 
 SMALL_UNET = UnetConfig(filters=4, style="strided", dropout=0.0)
@@ -289,7 +289,7 @@ def test_an_interrupted_save_leaves_nothing(tmp_path):
 
     (tmp_path / "newest.weights.h5").write_text("whole")
     with pytest.raises(KeyboardInterrupt):
-        RunKeeper(tmp_path, None)._replace("newest.weights.h5", interrupted)
+        replace_weights(tmp_path, "newest.weights.h5", interrupted)
     assert [path.name for path in tmp_path.iterdir()] == ["newest.weights.h5"]
     assert (tmp_path / "newest.weights.h5").read_text() == "whole"
 

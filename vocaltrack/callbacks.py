@@ -1,12 +1,18 @@
 """Callbacks that let a run be killed at any moment and go on."""
 
 import math
-import os
 
 import keras
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.runs import DAMAGED, read_log, whole_weights, write_log
+from vocaltrack.runs import (
+    DAMAGED,
+    check_losses,
+    read_log,
+    replace_weights,
+    whole_weights,
+    write_log,
+)
 
 
 class RunKeeper(keras.callbacks.Callback):
@@ -56,11 +62,7 @@ class RunKeeper(keras.callbacks.Callback):
         return [float(row["val_loss"]) for row in self.rows]
 
     def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]) or not math.isfinite(logs["val_loss"]):
-            raise UserError(
-                f"the loss is not a number in epoch {epoch + 1}; "
-                "start a new run with a lower --learning-rate"
-            )
+        check_losses(epoch, logs)
         # The plateau's callback has noted the epoch's rate before it lowered it; the
         # cosine's is the one that the epoch ended with.
         rate = float(logs.get("learning_rate", self.model.optimizer.learning_rate))
@@ -68,18 +70,10 @@ class RunKeeper(keras.callbacks.Callback):
         if logs["val_loss"] < min(self.losses(), default=math.inf):
             if self.saved is not self.model:
                 self.saved.set_weights(self.model.get_weights())
-            self._replace("best.keras", self.saved.save)
+            replace_weights(self.run, "best.keras", self.saved.save)
         self.rows.append(row)
         write_log(self.run, self.rows)
-        self._replace("newest.weights.h5", self.model.save_weights)
-
-    def _replace(self, name, save):
-        temporary = self.run / f"temporary.{name}"
-        try:
-            save(temporary)
-            os.replace(temporary, self.run / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replace_weights(self.run, "newest.weights.h5", self.model.save_weights)
 
 
 class Plateau(keras.callbacks.ReduceLROnPlateau):

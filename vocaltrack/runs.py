@@ -11,6 +11,7 @@ import contextlib
 import csv
 import dataclasses
 import io
+import math
 import os
 import warnings
 import zipfile
@@ -193,6 +194,29 @@ def claim_run(run, description):
 def _real_paths(paths):
     """The runs that one started from, however their paths were written."""
     return {name: os.path.realpath(path) for name, path in paths.items()}
+
+
+def check_losses(epoch, losses):
+    """Refuse an epoch whose "loss" or "val_loss" is not a number.
+
+    Raises:
+        UserError: names the epoch.
+    """
+    if not math.isfinite(losses["loss"]) or not math.isfinite(losses["val_loss"]):
+        raise UserError(
+            f"the loss is not a number in epoch {epoch + 1}; "
+            "start a new run with a lower --learning-rate"
+        )
+
+
+def replace_weights(run, name, save):
+    """Write a file of a run's weights as a whole; `save` takes its path."""
+    temporary = run / f"temporary.{name}"
+    try:
+        save(temporary)
+        os.replace(temporary, run / name)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_log(run):

@@ -9,6 +9,25 @@ from vocaltrack.models import build_clustering, build_unet, copy_weights
 from vocaltrack.runs import load_other_run
 
 
+def refuse_hybrid_settings(model, network, clustering_run):
+    """Refuse what would be ignored in a network that holds no hdc.
+
+    Args:
+        model: name of the network to train.
+        network: `ClusteringConfig` or `UnetConfig`.
+        clustering_run: run of the `hdc` whose masks a uhnet takes, or None.
+
+    Raises:
+        UserError: says what to leave out.
+    """
+    if model == "uhnet":
+        return
+    if clustering_run is not None:
+        raise UserError(f"a {model} takes no --clustering; leave it out")
+    if model == "unet" and (network.fine_tuned or network.clustering_dropout):
+        raise UserError(f"a {model} holds no hdc; leave --fine-tune and --clustering-dropout out")
+
+
 def other_runs(model, manifest, initial_run, clustering_run):
     """The runs that a run starts from.
 
@@ -36,8 +55,8 @@ def other_runs(model, manifest, initial_run, clustering_run):
     return {"initial": initial, "clustering": clustering}
 
 
-def builder(config, network, manifest, others):
-    """How to build a network with the weights that it starts from.
+def networks(config, network, manifest, others):
+    """A network with the weights that it starts from.
 
     Args:
         config: `TrainingConfig`.
@@ -46,8 +65,11 @@ def builder(config, network, manifest, others):
         others: what `other_runs` returns.
 
     Returns:
-        (mean, std, build): the input normalisation, and a function that returns the
-        `keras.Model`.
+        (mean, std, model, saved): the input normalisation, the `keras.Model` to train, and
+        that to save, which computes in float32: the same one where the training does too.
+
+    Raises:
+        UserError: the run that it starts from is of another size.
     """
     initial_run, description, source = others["initial"] or (None, None, None)
     mean, std = manifest.mean, manifest.std
@@ -70,11 +92,15 @@ def builder(config, network, manifest, others):
                 raise UserError(f"{initial_run} is of another size than this network") from error
         return model
 
-    return mean, std, build
+    saved = model = build()
+    if config.precision != "float32":
+        with _dtype_policy(config.precision):
+            model = build()
+    return mean, std, model, saved
 
 
 @contextlib.contextmanager
-def dtype_policy(name):
+def _dtype_policy(name):
     """Build networks within it that compute as Keras' policy of that name says."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)

@@ -14,7 +14,7 @@ from vocaltrack.pipeline import batches, corrupt_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
 from vocaltrack.runs import claim_run, describe_run
-from vocaltrack.starting import builder, dtype_policy, other_runs
+from vocaltrack.starting import networks, other_runs, refuse_hybrid_settings
 from vocaltrack.targets import example
 
 
@@ -40,15 +40,10 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             holds a run with other settings, or another process trains it.
     """
     run = Path(run)
-    if config.model != "uhnet":
-        _refuse_hybrid_settings(config.model, network, clustering_run)
+    refuse_hybrid_settings(config.model, network, clustering_run)
     manifest = Manifest.load(records)
     others = other_runs(config.model, manifest, initial_run, clustering_run)
-    mean, std, build = builder(config, network, manifest, others)
-    saved = model = build()
-    if config.precision != "float32":
-        with dtype_policy(config.precision):
-            model = build()
+    mean, std, model, saved = networks(config, network, manifest, others)
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
     started_from = {name: other and other[:2] for name, other in others.items()}
@@ -80,14 +75,6 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             raise UserError(
                 f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
             ) from error
-
-
-def _refuse_hybrid_settings(model, network, clustering_run):
-    """Refuse what would be ignored in a network that holds no hdc."""
-    if clustering_run is not None:
-        raise UserError(f"a {model} takes no --clustering; leave it out")
-    if model == "unet" and (network.fine_tuned or network.clustering_dropout):
-        raise UserError(f"a {model} holds no hdc; leave --fine-tune and --clustering-dropout out")
 
 
 def examples(config, manifest, records, split, seed):

@@ -102,11 +102,14 @@ def main():
         manifest.features.check_same(later["features"], "the records", str(options.later))
         chunks = batches(manifest, options.records, "train", BATCH_SIZE, seed=0).take(BATCHES)
         measure_norms(model, (batch["mixture"] for batch in chunks))
-    description = read_json(options.later / "run.json", "the run")
-    description["averaged_with"] = options.earlier
-    description["share"] = options.share
-    description["norms_of"] = options.records
-    description["heard"] = sorted({*songs_heard(first), *songs_heard(later)})
+    description = {
+        **later,
+        "features": later["features"].to_dict(),
+        "averaged_with": options.earlier,
+        "share": options.share,
+        "norms_of": options.records,
+        "heard": sorted({*songs_heard(first), *songs_heard(later)}),
+    }
     there = options.run / "run.json"
     if there.exists() and read_json(there, "the run") != description:
         raise UserError(f"{options.run} holds another run; give another folder")

@@ -146,8 +146,9 @@ def training(model, description, log):
         other = read_json(REPOSITORY / description["averaged_with"] / "run.json", "the run")
         is_unet = other["training"]["model"] == "unet" != model
         whose = "of the unet" if is_unet else "that it started from"
-        averaged = f", averaged with those {whose} ({share} of the mean); the norms' statistics "
-        averaged += "were measured anew"
+        averaged = f", averaged with those {whose} ({share} of the mean)"
+    if description.get("norms_of"):
+        averaged += "; the norms' statistics were measured anew"
     return (
         f"`{trained}`, on {where}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "

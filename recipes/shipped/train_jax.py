@@ -38,10 +38,16 @@ from vocaltrack.errors import UserError, exits_on_user_error  # noqa: E402
 from vocaltrack.locks import alone_in  # noqa: E402
 from vocaltrack.options import COUNT  # noqa: E402
 from vocaltrack.records import Manifest  # noqa: E402
-from vocaltrack.runs import claim_run, describe_run, write_log  # noqa: E402
+from vocaltrack.runs import (  # noqa: E402
+    check_losses,
+    claim_run,
+    describe_run,
+    replace_weights,
+    write_log,
+)
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song  # noqa: E402
 from vocaltrack.splits import check_splits  # noqa: E402
-from vocaltrack.starting import builder, dtype_policy, other_runs  # noqa: E402
+from vocaltrack.starting import networks, other_runs, refuse_hybrid_settings  # noqa: E402
 from vocaltrack.targets import example  # noqa: E402
 
 SHOWN = ("train", "valid")
@@ -142,8 +148,8 @@ def train(model, saved, config, features, songs, options):
     still = Drawer(banks["valid"], *cut, augment=False)
     excerpts = config.batch_size // CHUNKS_PER_EXCERPT
     fixed = [still.draw((config.seed, number), excerpts) for number in range(VALID_BATCHES)]
-    sounds = {split: [bank.waveforms(), rooms(features)] for split, bank in banks.items()}
-    sounds = jax.device_put(sounds)
+    noise = jax.device_put(rooms(features))
+    sounds = {split: [jax.device_put(banks[split].waveforms()), noise] for split in banks}
     adam = optimizer(config)
     adam.build(model.trainable_variables)
     train_step, validate = steps_of(model, adam, config, features)
@@ -160,9 +166,8 @@ def train(model, saved, config, features, songs, options):
             "loss": float(np.mean(jax.device_get(passed))),
             "val_loss": float(np.mean([validate(state, sounds["valid"], d) for d in fixed])),
         }
-        if not np.all(np.isfinite(list(losses_now.values()))):
-            raise UserError("the loss is not a number; start with a lower --learning-rate")
         epoch = number // config.steps_per_epoch - 1
+        check_losses(epoch, losses_now)
         adam.iterations.assign(number)
         rows.append({"epoch": epoch, **losses_now, "learning_rate": float(adam.learning_rate)})
         speed = len(passed) * config.batch_size / (time.perf_counter() - start)
@@ -171,17 +176,10 @@ def train(model, saved, config, features, songs, options):
             for variable, value in zip(part, values):
                 variable.assign(value)
         saved.set_weights(model.get_weights())
-        save(saved, options.run, rows)
+        replace_weights(options.run, "best.keras", saved.save)
+        replace_weights(options.run, "newest.weights.h5", saved.save_weights)
+        write_log(options.run, rows)
         passed, start = [], time.perf_counter()
-
-
-def save(model, run, rows):
-    """Write a run's weights and log; a call that is cut off leaves those before."""
-    for name, write in (("best.keras", model.save), ("newest.weights.h5", model.save_weights)):
-        temporary = run / f"temporary.{name}"
-        write(temporary)
-        os.replace(temporary, run / name)
-    write_log(run, rows)
 
 
 def settings(options):
@@ -192,8 +190,6 @@ def settings(options):
     """
     if options.batch_size % CHUNKS_PER_EXCERPT:
         raise UserError(f"--batch-size must be a multiple of {CHUNKS_PER_EXCERPT}")
-    if options.clustering and options.model != "uhnet":
-        raise UserError(f"a {options.model} takes no --clustering; leave it out")
     return TrainingConfig(
         options.model,
         optimizer="adam",
@@ -227,14 +223,12 @@ def main():
     config = settings(options)
     features = FeatureConfig()
     network = preset("compact", dropout=0.0)[config.model in ("unet", "uhnet")]
+    refuse_hybrid_settings(config.model, network, options.clustering)
     songs = read_songs(options, features)
     keys = {split: [song.key for song in songs[split]] for split in songs}
     manifest = Manifest(features, (), (), {}, keys, {}, config.seed)
     others = other_runs(config.model, manifest, options.initial, options.clustering)
-    mean, std, build = builder(config, network, manifest, others)
-    saved = build()
-    with dtype_policy(config.precision):
-        model = build()
+    mean, std, model, saved = networks(config, network, manifest, others)
     started_from = {name: other and other[:2] for name, other in others.items()}
     claim_run(options.run, describe_run(config, network, manifest, mean, std, started_from))
     with alone_in(options.run):
