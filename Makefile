@@ -12,7 +12,7 @@ demo: .venv/ready
 	@echo "Listen to $(OUT)/vocals.wav and $(OUT)/accompaniment.wav; the true stems are in $(EXAMPLE)/"
 
 test: .venv/ready
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 .venv/ready: setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

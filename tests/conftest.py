@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.paths import EXAMPLE
 from vocaltrack.quiet import compute_with_onednn
 
 compute_with_onednn()  # as in the package; before a test file loads TensorFlow
+os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves
 
 
 @pytest.fixture(scope="session")

@@ -468,6 +468,21 @@ def test_tensorflow_computes_with_onednn_unless_told_not_to(tmp_path, asked, is_
     assert done.stdout == f"{is_used}\n", done.stderr
 
 
+@pytest.mark.parametrize(("level", "is_quiet"), [("3", True), ("0", False)])
+def test_tensorflows_chatter_is_heard_only_where_the_environment_asks(tmp_path, level, is_quiet):
+    script = (
+        "import os\n"
+        "from vocaltrack.quiet import load_tensorflow\n"
+        "load_tensorflow()\n"
+        "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
+    )
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": level, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == f"{level}\n"
+    assert (done.stderr == "") == is_quiet
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
 @pytest.mark.parametrize("saved", [False, True])
 def test_threads_share_two_heaps(tmp_path, saved):

@@ -20,10 +20,10 @@ def load_tensorflow(cores=None, verbose=False):
 
     Args:
         cores: processor cores to use; None for all.
-        verbose: let it write; so does TF_CPP_MIN_LOG_LEVEL in the environment.
+        verbose: let it write; so does a TF_CPP_MIN_LOG_LEVEL below 3.
     """
     compute_with_onednn()
-    if verbose or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if _is_chatter_wanted(verbose):
         import tensorflow  # noqa: F401
     else:
         _import_silently()
@@ -47,14 +47,22 @@ def compute_with_onednn():
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 
+def _is_chatter_wanted(verbose):
+    return verbose or os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1", "2")
+
+
 def _import_silently():
+    own = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     try:
         with _stderr_lost():
             import tensorflow  # noqa: F401
     finally:
         # Processes started from here are to be quiet too, and to decide for themselves.
-        del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+        if own is None:
+            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
+        else:
+            os.environ["TF_CPP_MIN_LOG_LEVEL"] = own
 
 
 @contextlib.contextmanager
@@ -63,9 +71,9 @@ def libraries_silenced(verbose=False):
     decoder; what Python writes there is still seen.
 
     Args:
-        verbose: let them write; so does TF_CPP_MIN_LOG_LEVEL in the environment.
+        verbose: let them write; so does a TF_CPP_MIN_LOG_LEVEL below 3.
     """
-    if verbose or "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if _is_chatter_wanted(verbose):
         yield
         return
     own = sys.stderr
