@@ -23,7 +23,8 @@ def find_model(model):
 
     Args:
         model: dc, hdc, unet or uhnet, looked for in `saved_models` of the
-            working folder and then of the repository; or a folder.
+            working folder, then of the repository (or, where there is none, of the
+            installed package); or a folder.
 
     Returns:
         `pathlib.Path`.
@@ -32,7 +33,8 @@ def find_model(model):
         UserError: there is no such model.
     """
     if model in MODEL_NAMES:
-        roots = (Path.cwd(), Path(__file__).resolve().parent.parent)
+        package = Path(__file__).resolve().parent
+        roots = (Path.cwd(), package.parent, package)
         for root in roots:
             if (root / "saved_models" / model / CONTRACT_ASSET).exists():
                 return root / "saved_models" / model

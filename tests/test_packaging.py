@@ -1,0 +1,34 @@
+"""What an ordinary install, which is no clone, holds."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+from tests.paths import REPOSITORY, SAVED_MODELS
+
+
+def test_a_wheel_has_the_models_and_finds_them(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    for name in ("vocaltrack", "saved_models"):
+        shutil.copytree(REPOSITORY / name, source / name)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("vocaltrack-*.whl"))) as wheel:
+        wheel.extractall(tmp_path / "installed")
+    script = (
+        "from vocaltrack.contract import check_checksums, find_model\n"
+        "for name in ('dc', 'hdc', 'unet', 'uhnet'):\n"
+        "    check_checksums(find_model(name))\n"
+        "    print(find_model(name))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    models = tmp_path / "installed" / "vocaltrack" / "saved_models"
+    assert done.stdout.split() == [str(models / n) for n in ("dc", "hdc", "unet", "uhnet")]
+    assert {p.name for p in SAVED_MODELS.iterdir()} == {p.name for p in models.iterdir()}
