@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import io
 import json
 import pkgutil
 from pathlib import Path
@@ -131,6 +132,21 @@ def test_evaluate(called, stems, tmp_path, monkeypatch):
     assert [song.name for song in songs] == ["valid"]
     assert list(separators) == ["hdc", "hdc:clusters"]
     assert made == [("hdc", None), ("hdc", "clusters")]
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+
+
+class Unread(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def test_scores_are_kept_where_nobody_reads_the_table(called, stems, tmp_path, monkeypatch):
+    """As in `vocaltrack evaluate ... | head -1`: hours of scoring are not lost."""
+    monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: args)
+    report = {"summary": {}, "heard": {}}
+    called("vocaltrack.evaluation.evaluate", report)
+    monkeypatch.setattr("sys.stdout", Unread())
+    run("evaluate", "--stems", stems, "--model", "hdc", "--json", tmp_path / "report.json")
     assert json.loads((tmp_path / "report.json").read_text()) == report
 
 

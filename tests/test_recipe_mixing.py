@@ -18,7 +18,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
-from vocaltrack.runs import claim_run, describe_run, load_run, read_log
+from vocaltrack.runs import claimed_run, describe_run, load_run, read_log
 from vocaltrack.songs import Clip, Song, Source
 
 CONFIG = FeatureConfig()
@@ -354,10 +354,9 @@ def test_training_with_jax(tmp_path):
     keras.utils.set_random_seed(0)
     before = build_unet(network, mean, std)
     songs = SimpleNamespace(features=CONFIG, songs={"train": ["MIR-1K/abe_1"]})
-    claim_run(
-        tmp_path / "begin", describe_run(TrainingConfig("unet"), network, songs, mean, std, {})
-    )
-    before.save(tmp_path / "begin" / "best.keras")
+    description = describe_run(TrainingConfig("unet"), network, songs, mean, std, {})
+    with claimed_run(tmp_path / "begin", description):
+        before.save(tmp_path / "begin" / "best.keras")
     words = {
         "model": "unet",
         "initial": "begin",

@@ -394,11 +394,14 @@ def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
 
 
 def test_two_trainings_of_one_run_are_refused(runs, records):
+    """The second, which asks for more epochs, leaves the first one's settings alone."""
+    before = (runs / "unet" / "run.json").read_bytes()
     with (
         alone_in(runs / "unet"),
         pytest.raises(UserError, match="another process works in"),
     ):
-        train(settings("unet", epochs=3), SMALL_UNET, records, runs / "unet", verbose=0)
+        train(settings("unet", epochs=9), SMALL_UNET, records, runs / "unet", verbose=0)
+    assert (runs / "unet" / "run.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("name", ["best.keras", "newest.weights.h5"])
@@ -471,6 +474,19 @@ def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
     train(settings("unet", epochs=1, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)
     with pytest.raises(UserError, match="epochs=1, not 2"):
         train(settings("unet", epochs=2, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)
+
+
+@pytest.mark.parametrize("changed", [{"embedding_weight": 0.1}, {"power_exponent": 0.0}])
+def test_what_a_dc_would_ignore_is_refused(records, tmp_path, changed):
+    with pytest.raises(UserError, match="a dc has no mask head; leave --embedding-weight"):
+        train(settings("dc", **changed), SMALL_CLUSTERING, records, tmp_path / "r", verbose=0)
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("name", ["model", "optimizer", "decay", "precision"])
+def test_a_setting_that_there_is_not_is_refused(name):
+    with pytest.raises(UserError, match=f"no {name} 'cosin'; choose one of "):
+        TrainingConfig(**{"model": "unet", name: "cosin"})
 
 
 def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):

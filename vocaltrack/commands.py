@@ -169,15 +169,15 @@ def evaluate(options):
 
     separators = {name: Separator(*split_method(name)) for name in options.model}
     report = evaluate(chosen, separators)
-    print(table(report))
+    if options.json:
+        write_json(options.json, report)
+    _say(table(report))
     for label, songs in report["heard"].items():
         _say(
             f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
             "there do not tell how it does on others",
             sys.stderr,
         )
-    if options.json:
-        write_json(options.json, report)
 
 
 def prepare(options):
@@ -200,12 +200,7 @@ def prepare(options):
 
 def train_clustering(options):
     """Train dc or hdc."""
-    _train(
-        options,
-        preset(options.preset, options.dropout)[0],
-        embedding_weight=options.embedding_weight,
-        target_columns=options.target_columns,
-    )
+    _train(options, preset(options.preset, options.dropout)[0])
 
 
 def train_unet(options):
@@ -229,15 +224,14 @@ def export(options):
     print(f"{options.output}: SavedModel of {model.name}")
 
 
-def _train(options, network, **extra):
+def _train(options, network):
     load_tensorflow()
     if options.precision != "float32":
         warn_if_slow_in_bfloat16()
     from vocaltrack.training import train
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))
-    settings = {name: getattr(options, name) for name in given} | extra
-    config = TrainingConfig(**settings)
+    config = TrainingConfig(**{name: getattr(options, name) for name in given})
     clustering = getattr(options, "clustering", None)
     train(config, network, options.records, options.run, clustering, options.initial)
     print(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")

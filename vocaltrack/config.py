@@ -17,6 +17,8 @@ MOST_OVERLAP = 0.9
 CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
 FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
+OPTIMIZERS = ("rmsprop", "adam")
+DECAYS = ("plateau", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
@@ -174,6 +176,9 @@ class TrainingConfig:
             with AMX and on AMD's from Zen 4 on. The saved networks are float32
             either way.
         seed: of the weights, the dropout and the shuffling.
+
+    Raises:
+        UserError: a name is none of those above.
     """
 
     model: str
@@ -189,6 +194,18 @@ class TrainingConfig:
     power_exponent: float = 0.25
     precision: str = "float32"
     seed: int = 0
+
+    def __post_init__(self):
+        for name, choices in (
+            ("model", MODEL_NAMES),
+            ("optimizer", OPTIMIZERS),
+            ("decay", DECAYS),
+            ("precision", PRECISIONS),
+        ):
+            if getattr(self, name) not in choices:
+                raise UserError(
+                    f"no {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}"
+                )
 
 
 PRESETS = {

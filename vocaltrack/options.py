@@ -6,9 +6,11 @@ import os
 
 from vocaltrack.config import (
     CLIPS,
+    DECAYS,
     FILENAME,
     MODEL_NAMES,
     MOST_OVERLAP,
+    OPTIMIZERS,
     OVERLAP,
     PRECISIONS,
     PRESETS,
@@ -169,7 +171,7 @@ def _add_training(parser, models):
         "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
     )
     parser.add_argument(
-        "--optimizer", choices=("rmsprop", "adam"), default="rmsprop", help="rmsprop is the paper's"
+        "--optimizer", choices=OPTIMIZERS, default="rmsprop", help="rmsprop is the paper's"
     )
     parser.add_argument(
         "--learning-rate",
@@ -179,7 +181,7 @@ def _add_training(parser, models):
     )
     parser.add_argument(
         "--decay",
-        choices=("plateau", "cosine"),
+        choices=DECAYS,
         default="plateau",
         help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
         "up over 200 steps, then fall to zero at the last epoch",

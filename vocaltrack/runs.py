@@ -28,6 +28,7 @@ from vocaltrack.config import (
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 from vocaltrack.jsonfiles import read_json, write_json
+from vocaltrack.locks import alone_in
 
 DEFAULTS = {
     field.name: field.default
@@ -148,8 +149,10 @@ def songs_heard(description):
     return sorted({*description.get("heard", ()), *description["songs"]["train"]})
 
 
-def claim_run(run, description):
-    """Write run.json, or refuse a folder that holds a run with other settings.
+@contextlib.contextmanager
+def claimed_run(run, description):
+    """Keep a run's folder to oneself while the block runs, and write run.json, or refuse
+    a folder that holds a run with other settings.
 
     More epochs may be asked of a run, except under the cosine decay, which is
     planned for its number of epochs. Settings that came after the run have their
@@ -159,9 +162,24 @@ def claim_run(run, description):
         run: folder of the run; made when absent.
         description: what `describe_run` returns.
 
+    Yields:
+        whether the run is new.
+
     Raises:
-        UserError: names the first setting that differs.
+        UserError: names the first setting that differs; or another process trains it.
     """
+    is_new = not run.exists()
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{run} cannot be made: {one_line(error)}") from error
+    with alone_in(run):
+        _refuse_other_settings(run, description)
+        write_json(run / "run.json", description)
+        yield is_new
+
+
+def _refuse_other_settings(run, description):
     path = run / "run.json"
     if path.exists():
         old = read_json(path, "the run")
@@ -184,11 +202,6 @@ def claim_run(run, description):
                     f"{run} was trained with other records or other runs ({part} differs); "
                     "give the same or another folder"
                 )
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{run} cannot be made: {one_line(error)}") from error
-    write_json(path, description)
 
 
 def _real_paths(paths):

@@ -9,12 +9,11 @@ import tensorflow as tf
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
 from vocaltrack.compiling import compile_model
 from vocaltrack.errors import UserError
-from vocaltrack.locks import alone_in
 from vocaltrack.pipeline import batches, corrupt_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claim_run, describe_run
-from vocaltrack.starting import networks, other_runs, refuse_hybrid_settings
+from vocaltrack.runs import claimed_run, describe_run
+from vocaltrack.starting import networks, other_runs, refuse_ignored_settings
 from vocaltrack.targets import example
 
 
@@ -40,16 +39,15 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             holds a run with other settings, or another process trains it.
     """
     run = Path(run)
-    refuse_hybrid_settings(config.model, network, clustering_run)
+    refuse_ignored_settings(config, network, clustering_run)
     manifest = Manifest.load(records)
     others = other_runs(config.model, manifest, initial_run, clustering_run)
     mean, std, model, saved = networks(config, network, manifest, others)
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
     started_from = {name: other and other[:2] for name, other in others.items()}
-    is_new = not run.exists()
-    claim_run(run, describe_run(config, network, manifest, mean, std, started_from))
-    with alone_in(run):
+    description = describe_run(config, network, manifest, mean, std, started_from)
+    with claimed_run(run, description) as is_new:
         keeper = RunKeeper(run, saved)
         done = keeper.restore(model, config.steps_per_epoch)
         has_stopped = epochs_without_gain(keeper.losses()) >= config.patience

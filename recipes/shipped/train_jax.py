@@ -35,19 +35,18 @@ from vocaltrack.config import (  # noqa: E402
 )
 from vocaltrack.datasets import read_mir1k, read_stems  # noqa: E402
 from vocaltrack.errors import UserError, exits_on_user_error  # noqa: E402
-from vocaltrack.locks import alone_in  # noqa: E402
 from vocaltrack.options import COUNT  # noqa: E402
 from vocaltrack.records import Manifest  # noqa: E402
 from vocaltrack.runs import (  # noqa: E402
     check_losses,
-    claim_run,
+    claimed_run,
     describe_run,
     replace_weights,
     write_log,
 )
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song  # noqa: E402
 from vocaltrack.splits import check_splits  # noqa: E402
-from vocaltrack.starting import networks, other_runs, refuse_hybrid_settings  # noqa: E402
+from vocaltrack.starting import networks, other_runs, refuse_ignored_settings  # noqa: E402
 from vocaltrack.targets import example  # noqa: E402
 
 SHOWN = ("train", "valid")
@@ -223,15 +222,15 @@ def main():
     config = settings(options)
     features = FeatureConfig()
     network = preset("compact", dropout=0.0)[config.model in ("unet", "uhnet")]
-    refuse_hybrid_settings(config.model, network, options.clustering)
+    refuse_ignored_settings(config, network, options.clustering)
     songs = read_songs(options, features)
     keys = {split: [song.key for song in songs[split]] for split in songs}
     manifest = Manifest(features, (), (), {}, keys, {}, config.seed)
     others = other_runs(config.model, manifest, options.initial, options.clustering)
     mean, std, model, saved = networks(config, network, manifest, others)
     started_from = {name: other and other[:2] for name, other in others.items()}
-    claim_run(options.run, describe_run(config, network, manifest, mean, std, started_from))
-    with alone_in(options.run):
+    description = describe_run(config, network, manifest, mean, std, started_from)
+    with claimed_run(options.run, description):
         train(model, saved, config, features, songs, options)
 
 

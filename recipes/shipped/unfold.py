@@ -28,7 +28,7 @@ from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claim_run, describe_run
+from vocaltrack.runs import claimed_run, describe_run
 from vocaltrack.savedmodel import load
 from vocaltrack.serving import NORM
 
@@ -165,8 +165,9 @@ def main():
     except (KeyError, ValueError) as error:
         raise UserError(f"{options.saved_model} is not of the compact preset's size") from error
     shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
-    claim_run(options.run, describe_run(TrainingConfig(name), network, shipped, mean, std, {}))
-    model.save(options.run / "best.keras")
+    description = describe_run(TrainingConfig(name), network, shipped, mean, std, {})
+    with claimed_run(options.run, description):
+        model.save(options.run / "best.keras")
     print(f"{options.run}: {name} of {options.saved_model}")
 
 
