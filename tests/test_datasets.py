@@ -217,13 +217,15 @@ def test_stems_with_split_folders(tmp_path):
     np.testing.assert_array_equal(songs["singing"].load(RATE)["vocals"], noise(4))
 
 
-def test_stems_without_split_folders(tmp_path):
+def test_stems_without_split_folders(tmp_path, monkeypatch):
     for number in range(20):
         write(tmp_path / f"song{number:02d}" / "vocals.wav", noise(number, 0.01))
     songs = read_stems(tmp_path)
     names = [f"song{number:02d}" for number in range(20)]
     assert splits_of(songs) == assign_splits(names, (0.1, 0.1), seed=0)
     assert read_stems(tmp_path) == songs
+    monkeypatch.chdir(tmp_path)
+    assert {song.key for song in read_stems(".")} == {song.key for song in songs}
     # What is no song takes no part in the dealing.
     (tmp_path / "notes").mkdir()
     (tmp_path / "train").mkdir()

@@ -97,7 +97,7 @@ def test_the_waveform_signature_gives_nearly_the_same_as_the_separator(example, 
     served = loaded.signatures["serving_default"](waveform=tf.constant(mixture[np.newaxis]))
     separation = unet.separate(mixture, 16000)
     # Not to rounding: the separator's windows are twice as far apart.
-    assert si_sdr(served["vocals"][0].numpy(), separation.vocals) > 20
+    assert si_sdr(served["vocals"][0].numpy(), separation.vocals) > 40
 
 
 @pytest.mark.parametrize("samples", [1, 100, 1024, 16383, 16385])
@@ -304,9 +304,11 @@ def test_the_package_loads_tensorflow_only_with_the_separator():
     script = (
         "import sys, vocaltrack\n"
         "vocaltrack.UserError\n"
+        "assert {'Separator', 'UserError'} <= set(dir(vocaltrack))\n"
         "assert 'tensorflow' not in sys.modules\n"
         "assert vocaltrack.Separator.__name__ == 'Separator'\n"
         "assert 'tensorflow' in sys.modules\n"
+        "assert 'Separator' in vars(vocaltrack)\n"  # not asked for again
         "assert not hasattr(vocaltrack, 'Nothing')"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -331,9 +333,15 @@ def test_the_clusters_swap(example, name, method):
 
 @pytest.mark.parametrize(
     ("name", "method", "decibels"),
-    [("dc", None, -11), ("hdc", None, -18.5), ("hdc", "clusters", -100), ("uhnet", None, -12.6)],
+    [
+        ("dc", None, -11),
+        ("hdc", None, -18.5),
+        ("hdc", "clusters", -100),
+        ("unet", None, -12.2),
+        ("uhnet", None, -12.6),
+    ],
 )
-def test_music_without_vocals_comes_out_nearly_silent(example, name, method, decibels):
+def test_little_comes_out_of_music_without_vocals(example, name, method, decibels):
     music = example["accompaniment"]
     vocals = Separator(name, method).separate(music, 16000).vocals
     assert level_db(vocals) < level_db(music) + decibels

@@ -16,11 +16,14 @@ def __getattr__(name):
         from vocaltrack.quiet import load_tensorflow
 
         load_tensorflow()
-        from vocaltrack.separator import Separator
+        from vocaltrack.separator import Separator as found
+    elif name == "UserError":
+        from vocaltrack.errors import UserError as found
+    else:
+        raise AttributeError(f"module 'vocaltrack' has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
-        return Separator
-    if name == "UserError":
-        from vocaltrack.errors import UserError
 
-        return UserError
-    raise AttributeError(f"module 'vocaltrack' has no attribute {name!r}")
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -28,6 +28,7 @@ OVERDRIVE_DB = (-9.0, 6.0)
 DRUMS_DB = (-8.0, 12.0)
 DRUMS_FFT = 1024
 DRUMS_FRAMES = 17
+MOST_DB = 40.0  # by which a thing is made as loud as another, so that noise stays noise
 
 
 def draw_speed(rng):
@@ -212,5 +213,6 @@ def rms(audio):
 
 
 def as_loud_as(reference, audio):
-    """Audio at the loudness of a reference; raised or lowered by 40 dB at most."""
-    return audio * np.clip(rms(reference) / rms(audio), np.float32(1e-2), np.float32(1e2))
+    """Audio at the loudness of a reference; raised or lowered by `MOST_DB` at most."""
+    least, most = np.float32(gain(-MOST_DB)), np.float32(gain(MOST_DB))
+    return audio * np.clip(rms(reference) / rms(audio), least, most)

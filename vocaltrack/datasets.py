@@ -5,6 +5,7 @@ Nothing is decoded here; a reader only looks at names.
 
 import dataclasses
 import importlib.util
+import os
 import re
 from pathlib import Path
 
@@ -222,10 +223,9 @@ READERS = {
 
 
 def _folder(path):
-    path = Path(path)
-    if not path.is_dir():
+    if not Path(path).is_dir():
         raise UserError(f"{path} is no folder; give the folder of the dataset")
-    return path
+    return Path(os.path.abspath(path))  # "." too has a name, by which its songs are known
 
 
 def _subfolders(folder):

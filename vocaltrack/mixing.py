@@ -10,6 +10,7 @@ import librosa
 import numpy as np
 
 from vocaltrack.augmentation import (
+    MOST_DB,
     add_backing,
     as_loud_as,
     change_drums,
@@ -202,7 +203,7 @@ class Mixer:
         vocals, accompaniment, songs = getattr(self, f"_{kind}")(rng)
         target = rng.uniform(*LEVEL_DB)
         level = 20.0 * np.log10(rms(vocals + accompaniment))
-        factor = gain(np.clip(target - level, -40.0, 40.0))
+        factor = gain(np.clip(target - level, -MOST_DB, MOST_DB))
         return Excerpt(vocals * factor, accompaniment * factor, kind, songs)
 
     def _true(self, rng):

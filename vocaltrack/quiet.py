@@ -6,14 +6,16 @@ import ctypes
 import os
 import platform
 import sys
+import threading
 from pathlib import Path
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
+_loading = threading.Lock()
 
 
 def load_tensorflow(cores=None, verbose=False):
-    """Import TensorFlow, which is to compute with oneDNN; what its C++ code writes to
-    stderr meanwhile is lost.
+    """Import TensorFlow, which is to compute with oneDNN and to take of a GPU's memory
+    what it needs; what its C++ code writes to stderr meanwhile is lost.
 
     Some of those lines come before any of TensorFlow's own settings could
     silence them. Exceptions are raised as ever.
@@ -23,10 +25,13 @@ def load_tensorflow(cores=None, verbose=False):
         verbose: let it write; so does a TF_CPP_MIN_LOG_LEVEL below 3.
     """
     compute_with_onednn()
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     if _is_chatter_wanted(verbose):
         import tensorflow  # noqa: F401
     else:
-        _import_silently()
+        with _loading:  # two threads must not both redirect stderr
+            if "tensorflow" not in sys.modules:
+                _import_silently()
     if cores is not None:
         import tensorflow as tf
 

@@ -18,7 +18,6 @@ from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
 TAPS = 8  # of the interpolation, to either side
 CEPSTRUM = 26  # coefficients of the envelope
-LOUDEST = 1e2  # factor by which a stem is made as loud as another
 
 
 def unpadded_samples(config):
@@ -66,7 +65,8 @@ def rms(audio):
 
 def limited(factor):
     """A factor that makes one thing as loud as another, as `augmentation.as_loud_as`."""
-    return ops.clip(factor, 1.0 / LOUDEST, LOUDEST)
+    most = augmentation.gain(augmentation.MOST_DB)
+    return ops.clip(factor, 1.0 / most, most)
 
 
 def overdrive(audio, clip):
