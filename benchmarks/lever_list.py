@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
-from networks import frequency_dense, unchanged, unet, with_frequency
+from networks import frequency_dense, unchanged, unet
 
 from vocaltrack.mel import FLOOR_MARGIN_DB
-from vocaltrack.records import STREAMS
 from vocaltrack.targets import proportion_mask
 
 
@@ -20,19 +19,8 @@ def power_ratio(chunk, features):
 def amplitude_ratio(chunk, features):
     """Av / (Av + Aa) of the mel amplitudes."""
     share = tf.sigmoid((chunk["vocals"] - chunk["accompaniment"]) * (np.log(10.0) / 20.0))
-    return where_sung(share, chunk, features)
-
-
-def phase_sensitive(chunk, features):
-    """Re(V X*) / |X|^2 (Erdogan et al. 2015) of the bands' powers, from 0 to 1."""
-    power = {stream: tf.pow(10.0, chunk[stream] / 10.0) for stream in STREAMS}
-    share = (power["mixture"] + power["vocals"] - power["accompaniment"]) / power["mixture"] / 2
-    return where_sung(tf.clip_by_value(share, 0.0, 1.0), chunk, features)
-
-
-def where_sung(mask, chunk, features):
-    """0 where the vocals lie on the power floor, as in `proportion_mask`."""
-    return tf.where(chunk["vocals"] > features.floor_db + FLOOR_MARGIN_DB, mask, 0.0)
+    is_sung = chunk["vocals"] > features.floor_db + FLOOR_MARGIN_DB  # as in `proportion_mask`
+    return tf.where(is_sung, share, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,34 +59,20 @@ LEVERS = {
     "the same 6,000 chunks, three times": Lever(shards=3),
     "all bins alike (the paper's BCE)": Lever({"power_exponent": 0.0}),
     "mel power to the 0.5": Lever({"power_exponent": 0.5}),
-    "mel power itself": Lever({"power_exponent": 1.0}),
-    "squared error of the mask, mel power to the 0.5": Lever(
-        {"power_exponent": 0.5}, loss=keras.losses.MeanSquaredError
-    ),
     "absolute error of the masked amplitude": Lever(
         {"power_exponent": 0.5}, loss=keras.losses.MeanAbsoluteError
     ),
     "target: amplitude ratio": Lever(target=amplitude_ratio),
-    "target: phase-sensitive": Lever(target=phase_sensitive),
-    "target: phase-sensitive, squared error, mel power to the 0.5": Lever(
-        {"power_exponent": 0.5}, loss=keras.losses.MeanSquaredError, target=phase_sensitive
-    ),
     "RMSprop, constant rate (the paper's)": Lever({"optimizer": "rmsprop", "decay": "plateau"}),
-    "RMSprop, warm-up and cosine": Lever({"optimizer": "rmsprop"}),
     "learning rate 3e-3": Lever({"learning_rate": 3e-3}),
     "learning rate 3e-4": Lever({"learning_rate": 3e-4}),
     "dropout 0.5 (the paper's)": Lever(dropout=0.5),
-    "no dropout": Lever(dropout=0.0),
     "weights averaged, 0.99 a step": Lever(averaged=0.99),
-    "no batch norm but in the residual layers": Lever(network=lambda x: unet(x, norm=False)),
-    "separable convolutions": Lever(network=lambda x: unet(x, convolution=layers.SeparableConv2D)),
     "256 filters at the lowest level": Lever(network=lambda x: unet(x, WIDE_LOW)),
     "no residual layers": Lever(network=lambda x: unet(x, down=unchanged, up=unchanged)),
-    "the same, and 5x5 kernels up (before 0.3)": Lever(
-        network=lambda x: unet(x, down=unchanged, up=unchanged, size_up=5)
-    ),
     "dense along frequency at levels 1 to 4, no residual layers": Lever(
         network=lambda x: unet(x, down=frequency_dense, up=frequency_dense)
     ),
-    "a channel for the frequency": Lever(network=lambda x: unet(x, before=with_frequency)),
+    "no batch norm but in the residual layers": Lever(network=lambda x: unet(x, norm=False)),
+    "separable convolutions": Lever(network=lambda x: unet(x, convolution=layers.SeparableConv2D)),
 }

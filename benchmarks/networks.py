@@ -1,6 +1,6 @@
 """The strided U-net with its parts exchangeable, for levers.py."""
 
-from keras import layers, ops
+from keras import layers
 
 from vocaltrack.unet import low_residuals, lowest_residuals
 
@@ -24,8 +24,6 @@ def unet(
     dropout=0.1,
     down=shipped_low,
     up=shipped_low_up,
-    size_up=4,
-    before=None,
     convolution=layers.Conv2D,
 ):
     """The strided U-net with its parts exchangeable.
@@ -36,8 +34,6 @@ def unet(
         norm: batch norms, but for those of residual layers.
         dropout: in the two deepest upsamplings.
         down, up: applied after each level's convolution, take (x, level).
-        size_up: of the upsamplings' kernels.
-        before: applied to the input.
         convolution: of the levels on the way down.
     """
 
@@ -45,7 +41,6 @@ def unet(
         x = layers.BatchNormalization()(x) if norm else x
         return layers.LeakyReLU(slope)(x)
 
-    x = before(x) if before else x
     x = act(convolution(filters[0], 5, padding="same", use_bias=not norm)(x), 0.2)
     skips = [x]
     for level, width in enumerate(filters[1:], start=1):
@@ -54,7 +49,7 @@ def unet(
         skips.append(x)
     x = skips.pop()
     for level, width in reversed(list(enumerate(filters[:-1]))):
-        x = layers.Conv2DTranspose(width, size_up, 2, padding="same", use_bias=not norm)(x)
+        x = layers.Conv2DTranspose(width, 4, 2, padding="same", use_bias=not norm)(x)
         x = up(act(x, 0.0), level)
         x = layers.Dropout(dropout)(x) if level >= 2 else x
         x = layers.Concatenate()([skips.pop(), x])
@@ -77,12 +72,3 @@ def frequency_dense(x, level):
     y = layers.Dense(bands)(y)
     y = layers.BatchNormalization(gamma_initializer="zeros", axis=-1)(y)
     return layers.Add()([x, layers.Permute((1, 3, 2))(y)])
-
-
-def with_frequency(x):
-    """A channel that tells the band's height, -1 to 1."""
-    ramp = ops.reshape(ops.linspace(-1.0, 1.0, x.shape[2]), (1, 1, -1, 1))
-    height = layers.Lambda(
-        lambda x: ops.broadcast_to(ops.cast(ramp, x.dtype), ops.shape(x[..., :1]))
-    )(x)
-    return layers.Concatenate()([x, height])
