@@ -262,6 +262,25 @@ def test_stems_refusals(tmp_path):
         read_stems(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("accompaniment", "vocal"), "holds vocal but no vocals; the stems of a song are"),
+        (("vocals", "bass", "drums"), "holds bass but no accompaniment"),
+    ],
+)
+def test_a_stem_by_another_name_is_not_left_out_in_silence(tmp_path, names, message):
+    for name in names:
+        write(tmp_path / "song" / f"{name}.wav", noise(1))
+    with pytest.raises(UserError, match=message):
+        read_stems(tmp_path)
+    for name in ("mixture", "Vocals", "ACCOMPANIMENT"):
+        write(tmp_path / "song" / f"{name}.aiff", noise(1))
+    for name in names[:1]:
+        (tmp_path / "song" / f"{name}.wav").unlink()
+    assert read_stems(tmp_path)[0].stems == ("vocals", "accompaniment")
+
+
 def test_a_recording_that_is_there_twice_is_refused(tmp_path):
     write(tmp_path / "Wavfile" / "amy_1_01.wav", noise(0))
     (tmp_path / "Wavfile" / "amy_1_01.ogg").touch()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from tests.paths import EXAMPLE
+from tests.paths import EXAMPLE, SAVED_MODELS
 from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
 from vocaltrack.cli import build_parser, main
 from vocaltrack.compiling import compile_model
@@ -167,7 +168,11 @@ def test_a_killed_run_goes_on(records, tmp_path):
     assert process.wait() == -signal.SIGKILL
     before = read_log(run)
     assert 2 <= len(before) < 4
-    assert main(words) == 0
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    command = [sys.executable, "-m", "vocaltrack", *words]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    assert not list((tmp_path / "temporary").iterdir())
     rows = read_log(run)
     assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
     assert rows[:1] == before[:1]  # the kill may come before the second epoch's state is kept
@@ -391,6 +396,13 @@ def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
         train(config, network, records, run, clustering, folder / initial, verbose=0)
         heard = json.loads((run / "run.json").read_text())["heard"]
         assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
+
+
+def test_a_run_has_a_folder_of_its_own(runs, records):
+    with pytest.raises(UserError, match="holds records; give the run a folder of its own"):
+        train(settings("unet"), SMALL_UNET, records, records, verbose=0)
+    with pytest.raises(UserError, match="it is a SavedModel, of which recipes/shipped/unfold.py"):
+        load_run(SAVED_MODELS / "unet")
 
 
 def test_two_trainings_of_one_run_are_refused(runs, records):

@@ -1,12 +1,17 @@
 """`python -m vocaltrack`, and the command `vocaltrack`."""
 
+import sys
+
 from vocaltrack.cli import main
 from vocaltrack.quiet import leave
 
 
 def run():
     """Run the command that the process was given, and end it."""
-    leave(main())
+    code = main()
+    if sys.argv[1:2] == ["separate"]:
+        leave(code)
+    sys.exit(code)  # TensorFlow deletes its temporary files, which tracing a network leaves
 
 
 if __name__ == "__main__":

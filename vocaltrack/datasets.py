@@ -19,6 +19,7 @@ from vocaltrack.splits import assign_splits, keep_artists_together
 
 VALID_TEST_FRACTIONS = (0.1, 0.1)
 SPLIT_SEED = 0
+KNOWN = (*STEM_NAMES, "mixture")  # of the audio in a song's folder
 
 
 def read_mir1k(root):
@@ -210,8 +211,20 @@ def _folders_of_stems(root):
     for folder in _subfolders(root):
         stems = {n: (Source(p),) for n, p in _recordings(folder, wanted=STEM_NAMES).items()}
         if stems:
+            _refuse_misnamed(folder, stems)
             clips[folder.name] = Clip(**stems)
     return clips
+
+
+def _refuse_misnamed(folder, stems):
+    """Refuse a song without one of its stems, but with audio that may be that stem."""
+    missing = [name for name in STEM_NAMES if name not in stems]
+    others = [name for name in _recordings(folder) if name.lower() not in KNOWN]
+    if missing and others:
+        raise UserError(
+            f"{folder} holds {others[0]} but no {missing[0]}; the stems of a song are named "
+            "vocals.* and accompaniment.*: rename it, or move it away"
+        )
 
 
 READERS = {

@@ -186,7 +186,7 @@ def folders_for(paths):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
+                raise UserError(f"{folder} cannot be made: {error.strerror}") from error
             finally:
                 made += [f for f in missing if f.is_dir()]
         yield

@@ -186,7 +186,9 @@ def _add_training(parser, models):
         help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
         "up over 200 steps, then fall to zero at the last epoch",
     )
-    parser.add_argument("--batch-size", type=COUNT, default=32, help="chunks a step")
+    parser.add_argument(
+        "--batch-size", type=_number(int, 1, 4096), default=32, help="chunks a step"
+    )
     parser.add_argument(
         "--dropout", type=_number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
     )

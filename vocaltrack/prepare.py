@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from vocaltrack import __version__, augmentation, mixing
 from vocaltrack.config import FeatureConfig
-from vocaltrack.errors import UserError, one_line
+from vocaltrack.errors import UserError
 from vocaltrack.files import PREFIX, write_atomically
 from vocaltrack.locks import alone_in
 from vocaltrack.records import Manifest, parse_chunks
@@ -67,7 +67,7 @@ def prepare(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder} cannot be made: {one_line(error)}") from error
+        raise UserError(f"{folder} cannot be made: {error.strerror}") from error
     with alone_in(folder):
         return _prepare(songs, folder, chunks, features, mixtures, seed, workers)
 

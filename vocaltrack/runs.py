@@ -25,10 +25,12 @@ from vocaltrack.config import (
     TrainingConfig,
     UnetConfig,
 )
+from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.locks import alone_in
+from vocaltrack.records import MANIFEST
 
 DEFAULTS = {
     field.name: field.default
@@ -73,7 +75,10 @@ def load_run(run, last=False):
     """
     run = Path(run)
     if not (run / "best.keras").exists():
-        raise UserError(f"{run} holds no best.keras; train a model there first")
+        what = "train a model there first"
+        if (run / CONTRACT_ASSET).exists():
+            what = "it is a SavedModel, of which recipes/shipped/unfold.py makes a run"
+        raise UserError(f"{run} holds no best.keras; {what}")
     description = read_json(run / "run.json", "the run")
     if last and not (run / "newest.weights.h5").exists():
         raise UserError(f"{run} holds no last epoch's weights; take the best ones, without --last")
@@ -169,10 +174,12 @@ def claimed_run(run, description):
         UserError: names the first setting that differs; or another process trains it.
     """
     is_new = not run.exists()
+    if (run / MANIFEST).exists():
+        raise UserError(f"{run} holds records; give the run a folder of its own")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{run} cannot be made: {one_line(error)}") from error
+        raise UserError(f"{run} cannot be made: {error.strerror}") from error
     with alone_in(run):
         _refuse_other_settings(run, description)
         write_json(run / "run.json", description)

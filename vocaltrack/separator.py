@@ -187,7 +187,7 @@ class Separator:
                 mixture, waiting = waiting[: len(vocals)], waiting[len(vocals) :]
                 samples += len(vocals)
                 yield mixture, vocals, mask
-                if progress is not None:
+                if progress is not None and len(vocals):
                     progress(samples / sample_rate)
 
     def _masks(self, blocks, sample_rate):

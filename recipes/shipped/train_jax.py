@@ -20,34 +20,34 @@ from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "jax"
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-from drawing import Bank, Drawer, draw, load_stems, start_drawing  # noqa: E402
-from mixing_ops import mix, rooms, unpadded_samples  # noqa: E402
+import jax
+import numpy as np
+from drawing import Bank, Drawer, draw, load_stems, start_drawing
+from mixing_ops import mix, rooms, unpadded_samples
 
-from vocaltrack.compiling import losses, optimizer  # noqa: E402
-from vocaltrack.config import (  # noqa: E402
+from vocaltrack.compiling import losses, optimizer
+from vocaltrack.config import (
     MODEL_NAMES,
     PRECISIONS,
     FeatureConfig,
     TrainingConfig,
     preset,
 )
-from vocaltrack.datasets import read_mir1k, read_stems  # noqa: E402
-from vocaltrack.errors import UserError, exits_on_user_error  # noqa: E402
-from vocaltrack.options import COUNT  # noqa: E402
-from vocaltrack.records import Manifest  # noqa: E402
-from vocaltrack.runs import (  # noqa: E402
+from vocaltrack.datasets import read_mir1k, read_stems
+from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.options import COUNT
+from vocaltrack.records import Manifest
+from vocaltrack.runs import (
     check_losses,
     claimed_run,
     describe_run,
     replace_weights,
     write_log,
 )
-from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song  # noqa: E402
-from vocaltrack.splits import check_splits  # noqa: E402
-from vocaltrack.starting import networks, other_runs, refuse_ignored_settings  # noqa: E402
-from vocaltrack.targets import example  # noqa: E402
+from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song
+from vocaltrack.splits import check_splits
+from vocaltrack.starting import networks, other_runs, refuse_ignored_settings
+from vocaltrack.targets import example
 
 SHOWN = ("train", "valid")
 VALID_BATCHES = 4

@@ -14,10 +14,14 @@ which inside a uhnet begins at random, since there nothing asks for the embeddin
 """
 
 import argparse
+import collections
 import dataclasses
 import re
 from pathlib import Path
 
+from vocaltrack.quiet import load_tensorflow
+
+load_tensorflow()
 import numpy as np
 import tensorflow as tf
 from keras import Model, layers
@@ -33,6 +37,7 @@ from vocaltrack.savedmodel import load
 from vocaltrack.serving import NORM
 
 BATCHES = 16
+PIECE = 32  # chunks, whose outputs of all layers take 0.3 GB
 ADDED = ("low", "logits_")  # layers that older U-nets have not
 
 
@@ -98,12 +103,24 @@ def unfold(model, weights, chunks):
         model.get_layer("logits_frequency").kernel.assign(by_time[np.newaxis])
         together = np.eye(len(kernel))[:, np.newaxis, :, np.newaxis]
         model.get_layer("logits_time").set_weights([together, *bias])
-    measured = Model(model.inputs, outputs).predict(chunks, verbose=0)
-    for name, values in measured.items():
-        norm, axes = model.get_layer(name + NORM), tuple(range(values.ndim - 1))
-        mean, variance = values.mean(axes, dtype=np.float64), values.var(axes, dtype=np.float64)
+    for name, (mean, variance) in moments(Model(model.inputs, outputs), chunks).items():
+        norm = model.get_layer(name + NORM)
         scale = np.sqrt(variance + norm.epsilon) / sizes[name]
         norm.set_weights([scale, norm.beta + mean / sizes[name], mean, variance])
+
+
+def moments(network, chunks):
+    """Mean and variance of each channel of a network's outputs, by their names; a few chunks
+    at a time, whose outputs fit into memory."""
+    counts, sums, squares = (collections.defaultdict(float) for _ in range(3))
+    for start in range(0, len(chunks), PIECE):
+        for name, values in network.predict_on_batch(chunks[start : start + PIECE]).items():
+            flat = values.reshape(-1, values.shape[-1]).astype(np.float64)
+            counts[name] += len(flat)
+            sums[name] += flat.sum(0)
+            squares[name] += np.square(flat).sum(0)
+    means = {name: total / counts[name] for name, total in sums.items()}
+    return {name: (mean, squares[name] / counts[name] - mean**2) for name, mean in means.items()}
 
 
 def role(path):
@@ -136,9 +153,9 @@ def unfold_clustering(model, weights):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("saved_model")
-    parser.add_argument("--records", required=True)
-    parser.add_argument("--run", required=True, type=Path)
+    parser.add_argument("saved_model", help="folder, such as saved_models/unet")
+    parser.add_argument("--records", required=True, help="what prepare_data.py wrote")
+    parser.add_argument("--run", required=True, type=Path, help="folder to make")
     options = parser.parse_args()
     served = load(options.saved_model)
     name = served.name
