@@ -7,9 +7,8 @@ which the voice is loudest): what the overlap of chunks costs and gains;
 whether the mixture's level matters; whether the mask should be smoothed and
 the phase refined; one mask for both channels of a stereo mixture, one each, or
 a Wiener filter over both; and how well the highest bands' mask stands for what
-lies above the network's range. The last two are simulated on those songs, and
-measured on the one real stereo song at 44.1 kHz that is at hand: 6 s of The
-Easton Ellises' *Falcon 69*, which come with stempeg (and need ffmpeg).
+lies above the network's range. The last two are simulated on those songs;
+real_stereo.py measures them on a real one.
 """
 
 import argparse
@@ -54,7 +53,6 @@ def main():
     phases(separator, pairs)
     stereo(separator, pairs, others)
     high_band(separator, pairs)
-    real_song(separator)
 
 
 def load(song):
@@ -219,26 +217,6 @@ def high_band(separator, pairs):
         values = np.array(values)
         row(name, both(values[:, 0]), both(values[:, 1]))
     print()
-
-
-def real_song(separator):
-    import stempeg  # which looks for ffmpeg at once
-
-    print("| Falcon 69 | SI-SDR | level above 8 kHz against the true vocals' |\n|---|---|---|")
-    stems, rate = stempeg.read_stems(stempeg.example_stem_path())
-    mixture, vocals = stems[1:].sum(axis=0, dtype=np.float32), stems[-1]
-    heard = librosa.resample(mixture, orig_sr=rate, target_sr=RATE, axis=0)
-    heard = separator.separate(heard, RATE).vocals
-    heard = librosa.util.fix_length(
-        librosa.resample(heard, orig_sr=RATE, target_sr=rate, axis=0), size=len(mixture), axis=0
-    )
-    for name, estimate in (
-        ("the mixture itself", mixture),
-        *zip(STEREO, in_stereo(separator, mixture, rate)),
-        ("one mask, nothing above 8 kHz", heard),
-    ):
-        level = level_db(above(estimate, 8000 / rate)) - level_db(above(vocals, 8000 / rate))
-        row(name, f"{si_sdr(vocals.ravel(), estimate.ravel()):.2f}", f"{level:.1f}")
 
 
 def above(audio, share):

@@ -1,0 +1,55 @@
+"""Stereo and the highest bands on a real song.
+
+    python benchmarks/real_stereo.py [--model uhnet]
+
+Prints what choices.py simulates, measured on the one stereo song at 44.1 kHz with true
+stems that is at hand: 6 s of The Easton Ellises' *Falcon 69*, which come with stempeg
+and need ffmpeg.
+"""
+
+import argparse
+
+import librosa
+import numpy as np
+from choices import STEREO, above, in_stereo, row
+from excerpts import RATE
+
+from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.metrics import level_db, si_sdr
+from vocaltrack.separator import Separator
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="uhnet")
+    options = parser.parse_args()
+    mixture, vocals, rate = song()
+    separator = Separator(options.model)
+    heard = librosa.resample(mixture, orig_sr=rate, target_sr=RATE, axis=0)
+    heard = separator.separate(heard, RATE).vocals
+    heard = librosa.util.fix_length(
+        librosa.resample(heard, orig_sr=RATE, target_sr=rate, axis=0), size=len(mixture), axis=0
+    )
+    print("| Falcon 69 | SI-SDR | level above 8 kHz against the true vocals' |\n|---|---|---|")
+    for name, estimate in (
+        ("the mixture itself", mixture),
+        *zip(STEREO, in_stereo(separator, mixture, rate)),
+        ("one mask, nothing above 8 kHz", heard),
+    ):
+        level = level_db(above(estimate, 8000 / rate)) - level_db(above(vocals, 8000 / rate))
+        row(name, f"{si_sdr(vocals.ravel(), estimate.ravel()):.2f}", f"{level:.1f}")
+
+
+def song():
+    """(mixture, vocals, sample rate), float32 [samples, 2]."""
+    try:
+        import stempeg
+    except RuntimeError as error:  # it looks for ffmpeg at once
+        raise UserError("no ffmpeg on the PATH; install it to read the song") from error
+    stems, rate = stempeg.read_stems(stempeg.example_stem_path())
+    return stems[1:].sum(axis=0, dtype=np.float32), stems[-1], rate
+
+
+if __name__ == "__main__":
+    with exits_on_user_error():
+        main()
