@@ -276,8 +276,8 @@ def test_a_stem_by_another_name_is_not_left_out_in_silence(tmp_path, names, mess
         read_stems(tmp_path)
     for name in ("mixture", "Vocals", "ACCOMPANIMENT"):
         write(tmp_path / "song" / f"{name}.aiff", noise(1))
-    for name in names[:1]:
-        (tmp_path / "song" / f"{name}.wav").unlink()
+    (tmp_path / "song" / f"{names[0]}.wav").unlink()
+    write(tmp_path / "song" / f"{names[1]}.aiff", noise(1))  # twice, and no matter here
     assert read_stems(tmp_path)[0].stems == ("vocals", "accompaniment")
 
 

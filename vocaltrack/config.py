@@ -202,10 +202,7 @@ class TrainingConfig:
             ("decay", DECAYS),
             ("precision", PRECISIONS),
         ):
-            if getattr(self, name) not in choices:
-                raise UserError(
-                    f"no {name} {getattr(self, name)!r}; choose one of {', '.join(choices)}"
-                )
+            _check_choice(name, getattr(self, name), choices)
 
 
 PRESETS = {
@@ -224,9 +221,13 @@ def preset(name, dropout=None):
     Raises:
         UserError: there is no such preset.
     """
-    if name not in PRESETS:
-        raise UserError(f"no preset {name!r}; choose one of {', '.join(PRESETS)}")
+    _check_choice("preset", name, PRESETS)
     configs = PRESETS[name]
     if dropout is None:
         return configs
     return tuple(dataclasses.replace(config, dropout=dropout) for config in configs)
+
+
+def _check_choice(what, given, choices):
+    if given not in choices:
+        raise UserError(f"no {what} {given!r}; choose one of {', '.join(choices)}")

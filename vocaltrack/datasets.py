@@ -219,12 +219,14 @@ def _folders_of_stems(root):
 def _refuse_misnamed(folder, stems):
     """Refuse a song without one of its stems, but with audio that may be that stem."""
     missing = [name for name in STEM_NAMES if name not in stems]
-    others = [name for name in _recordings(folder) if name.lower() not in KNOWN]
-    if missing and others:
-        raise UserError(
-            f"{folder} holds {others[0]} but no {missing[0]}; the stems of a song are named "
-            "vocals.* and accompaniment.*: rename it, or move it away"
-        )
+    if not missing:
+        return
+    for path in _audio_files(folder):
+        if path.stem.lower() not in KNOWN:
+            raise UserError(
+                f"{folder} holds {path.stem} but no {missing[0]}; the stems of a song are named "
+                "vocals.* and accompaniment.*: rename it, or move it away"
+            )
 
 
 READERS = {
@@ -247,13 +249,20 @@ def _subfolders(folder):
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
+def _audio_files(folder):
+    """The audio files in a folder, but for hidden ones."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if is_audio(p) and not p.name.startswith("."))
+
+
 def _recordings(folder, wanted=None):
     """A folder's audio files by their names without endings, of `wanted` alone
     (in whatever case) if given; refuses what is there twice."""
     found = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+    for path in _audio_files(folder):
         name = path.stem if wanted is None else path.stem.lower()
-        if path.name.startswith(".") or not is_audio(path) or wanted and name not in wanted:
+        if wanted and name not in wanted:
             continue
         if name in found:
             raise UserError(f"{folder} holds {name} twice; keep one file")
