@@ -24,7 +24,7 @@ def example():
 @pytest.fixture(autouse=True)
 def float32(monkeypatch):
     """The command sets bfloat16 for its whole process, which here is all tests'."""
-    monkeypatch.setattr("vocaltrack.commands.compute_in_bfloat16", lambda: None)
+    monkeypatch.setattr("vocaltrack.separate_command.compute_in_bfloat16", lambda: None)
 
 
 @pytest.fixture

@@ -14,7 +14,9 @@ import soundfile
 
 from tests.paths import EXAMPLE, REPOSITORY
 from vocaltrack.cli import build_parser, main
+from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
+from vocaltrack.records import Manifest
 
 SCRIPTS = ("separate", "evaluate", "prepare_data", "train_clustering", "train_unet")
 
@@ -387,15 +389,29 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
         (["evaluate", "--stems", "songs", "--model", "unet", "--split", "test"], "can be valid"),
         (["evaluate", "--model", "unet"], "no dataset given"),
         (["prepare", "--mir1k", "absent", "-o", "records"], "absent is no folder"),
+        (["train-unet", "--records", "absent", "--run", "u"], "absent holds no manifest.json"),
+        (
+            ["train-unet", "--model", "unet", "--records", "r", "--run", "u", "--fine-tune"],
+            "no hdc",
+        ),
+        (
+            ["train-unet", "--records", "whole", "--run", "u", "--clustering", "c"],
+            "c holds no best",
+        ),
+        (["train-clustering", "--records", "whole", "--run", "u", "--initial", "i"], "i holds no"),
+        (["export", "absent", "model"], "absent holds no best.keras"),
     ],
 )
-def test_wrong_datasets_and_models_are_refused_before_tensorflow_loads(
+def test_wrong_datasets_runs_and_models_are_refused_before_tensorflow_loads(
     capsys, tmp_path, monkeypatch, words, said
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "songs" / "valid" / "song").mkdir(parents=True)
     (tmp_path / "songs" / "valid" / "song" / "vocals.wav").touch()
-    monkeypatch.setattr("vocaltrack.commands.load_tensorflow", None)
+    (tmp_path / "whole").mkdir()
+    Manifest(FeatureConfig(), (), (), {}, {}, {}, 0).save("whole")
+    for module in ("commands", "separate_command"):
+        monkeypatch.setattr(f"vocaltrack.{module}.load_tensorflow", None)
     code, error = run(capsys, *words)
     assert code == 2 and said in error
     assert not (tmp_path / "records").exists()

@@ -91,8 +91,15 @@ def test_songs_that_another_dataset_holds_out_are_left_out_aloud(called, tmp_pat
     assert capsys.readouterr().out.startswith("1 songs left out: another dataset holds")
 
 
-def test_training(called):
-    calls = called("vocaltrack.training.train")
+@pytest.fixture
+def training(called):
+    """The calls of `train`, for records and runs that are taken for whole."""
+    called("vocaltrack.records.Manifest.load")
+    called("vocaltrack.runs.read_run")
+    return called("vocaltrack.training.train")
+
+
+def test_training(training):
     common = ["--records", "r", "--preset", "compact", "--dropout", 0.2, "--optimizer", "adam"]
     common += ["--learning-rate", 0.01, "--decay", "cosine", "--batch-size", 3, "--epochs", 4]
     common += ["--steps-per-epoch", 5, "--patience", 6, "--precision", "mixed_bfloat16"]
@@ -101,7 +108,7 @@ def test_training(called):
     hybrid = ["--clustering-dropout", 0.4, "--fine-tune"]
     run("train-clustering", "--model", "hdc", "--run", "h", *common, *extra)
     run("train-unet", "--model", "uhnet", "--run", "u", *common, "--clustering", "c", *hybrid)
-    (hdc, network, *places), (uhnet, unet, *other_places) = (call.values() for call in calls)
+    (hdc, network, *places), (uhnet, unet, *other_places) = (call.values() for call in training)
     for config in (hdc, uhnet):
         assert (config.optimizer, config.learning_rate, config.decay) == ("adam", 0.01, "cosine")
         assert (config.batch_size, config.epochs, config.steps_per_epoch) == (3, 4, 5)
@@ -153,7 +160,7 @@ def test_scores_are_kept_where_nobody_reads_the_table(called, stems, tmp_path, m
 def test_separate(fake, song, tmp_path, monkeypatch, called, capsys):
     made = []
     monkeypatch.setattr(fake, "__init__", lambda self, *args: made.append(args))
-    loaded = called("vocaltrack.commands.load_tensorflow")
+    loaded = called("vocaltrack.separate_command.load_tensorflow")
     words = ["--model", "hdc", "--method", "clusters", "--phase", "griffinlim", "--swap"]
     run("separate", *words, "--overlap", 0.5, "--jobs", 2, "-v", song, tmp_path / "v.wav")
     assert made == [("hdc", "clusters", "griffinlim", True, 0.5)]
@@ -211,8 +218,7 @@ def test_bfloat16_is_for_processors_that_are_faster_in_it(
     assert capsys.readouterr().err == ""
 
 
-def test_training_in_bfloat16_is_warned_of_and_float32_is_not(called, monkeypatch):
-    called("vocaltrack.training.train")
+def test_training_in_bfloat16_is_warned_of_and_float32_is_not(training, monkeypatch):
     warned = []
     monkeypatch.setattr("vocaltrack.commands.warn_if_slow_in_bfloat16", lambda: warned.append(1))
     for precision in ("float32", "mixed_bfloat16"):

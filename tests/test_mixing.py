@@ -17,9 +17,8 @@ from vocaltrack.mixing import (
     SECOND_DB,
     Mixer,
     MixtureConfig,
-    Pool,
-    sounding_segments,
 )
+from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.songs import Clip, Song, Source
 
 RATE = 8000

@@ -18,8 +18,9 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
-from vocaltrack.mixing import KINDS, Mixer, MixtureConfig, Pool, sounding_segments
+from vocaltrack.mixing import KINDS, Mixer, MixtureConfig
 from vocaltrack.pipeline import batches
+from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.prepare import prepare
 from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
 from vocaltrack.shards import excerpt_samples

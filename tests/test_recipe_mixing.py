@@ -18,7 +18,8 @@ from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
-from vocaltrack.runs import claimed_run, describe_run, load_run, read_log
+from vocaltrack.run_files import read_log
+from vocaltrack.runs import claimed_run, describe_run, load_run
 from vocaltrack.songs import Clip, Song, Source
 
 CONFIG = FeatureConfig()

@@ -28,7 +28,8 @@ from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_unet, vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
-from vocaltrack.runs import load_run, read_log, replace_weights
+from vocaltrack.run_files import read_log, replace_weights
+from vocaltrack.runs import load_run
 from vocaltrack.training import examples, train
 
 SMALL_UNET = UnetConfig(filters=4, style="strided", dropout=0.0)

@@ -5,14 +5,8 @@ import math
 import keras
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.runs import (
-    DAMAGED,
-    check_losses,
-    read_log,
-    replace_weights,
-    whole_weights,
-    write_log,
-)
+from vocaltrack.run_files import check_losses, read_log, replace_weights, write_log
+from vocaltrack.runs import DAMAGED, whole_weights
 
 
 class RunKeeper(keras.callbacks.Callback):

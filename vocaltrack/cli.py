@@ -7,7 +7,7 @@ needs when it runs, so that --help answers at once.
 import argparse
 import sys
 
-from vocaltrack import __version__, options, quiet, signals
+from vocaltrack import __version__, options, quiet, signals, training_options
 from vocaltrack.errors import UserError, tell
 
 
@@ -98,8 +98,8 @@ def build_parser():
         ("separate", options.add_separate, "extract the vocals of an audio file"),
         ("evaluate", options.add_evaluate, "score models on songs with true stems"),
         ("prepare", options.add_prepare, "turn datasets into TFRecords of mel chunks"),
-        ("train-clustering", options.add_train_clustering, "train dc or hdc"),
-        ("train-unet", options.add_train_unet, "train unet or uhnet"),
+        ("train-clustering", training_options.add_train_clustering, "train dc or hdc"),
+        ("train-unet", training_options.add_train_unet, "train unet or uhnet"),
         ("export", options.add_export, "write a trained run as a SavedModel"),
     ):
         command = commands.add_parser(

@@ -1,4 +1,4 @@
-"""The one error a user can mend, told in one line."""
+"""The one error a user can mend, and lines that are printed where somebody reads."""
 
 import contextlib
 import sys
@@ -19,8 +19,13 @@ def one_line(error):
 
 def tell(error):
     """Print an error that a user can mend as one line on stderr."""
-    with contextlib.suppress(OSError):  # nobody reads it, or there is no room
-        print(f"vocaltrack: error: {one_line(error)}", file=sys.stderr or sys.stdout)
+    say(f"vocaltrack: error: {one_line(error)}", sys.stderr or sys.stdout)
+
+
+def say(text, file=None):
+    """Print, if somebody reads (not so in `| head -1`) and there is room for it."""
+    with contextlib.suppress(OSError):
+        print(text, file=file)
 
 
 @contextlib.contextmanager

@@ -1,20 +1,10 @@
-"""The options of each command, as functions that add them to a parser."""
+"""The options of each command but those that train, as functions that add them to a parser."""
 
 import argparse
 import math
 import os
 
-from vocaltrack.config import (
-    CLIPS,
-    DECAYS,
-    FILENAME,
-    MODEL_NAMES,
-    MOST_OVERLAP,
-    OPTIMIZERS,
-    OVERLAP,
-    PRECISIONS,
-    PRESETS,
-)
+from vocaltrack.config import CLIPS, FILENAME, MODEL_NAMES, MOST_OVERLAP, OVERLAP
 
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
@@ -25,25 +15,24 @@ DATASETS = {
 }
 
 
-def _number(kind, low, high=math.inf):
+def number(kind, low, high=math.inf):
     """An argparse type: a number from `low` to `high`."""
 
-    def number(text):
+    def parse(text):
         value = kind(text)
         if not (low <= value <= high and value < math.inf):
             upper = f" to {high}" if math.isfinite(high) else " up"
             raise argparse.ArgumentTypeError(f"{text} is not a number from {low}{upper}")
         return value
 
-    number.__name__ = "whole number" if kind is int else "number"
-    return number
+    parse.__name__ = "whole number" if kind is int else "number"
+    return parse
 
 
-COUNT = _number(int, 1)
-_SEED = _number(int, 0, 2**32 - 1)
-_SHARE = _number(float, 0.0, 1.0)
-_SECONDS = _number(float, 0.0, 1e9)
-_LENGTH = _number(float, 0.001, 1e9)
+COUNT = number(int, 1)
+SEED = number(int, 0, 2**32 - 1)
+_SECONDS = number(float, 0.0, 1e9)
+_LENGTH = number(float, 0.001, 1e9)
 
 
 def add_separate(parser):
@@ -104,7 +93,7 @@ def add_separate(parser):
     )
     parser.add_argument(
         "--overlap",
-        type=_number(float, 0.0, MOST_OVERLAP),
+        type=number(float, 0.0, MOST_OVERLAP),
         default=OVERLAP,
         help="share of a chunk that the next one covers too: more is better and slower",
     )
@@ -155,109 +144,8 @@ def add_prepare(parser):
         default=1024,
         help="STFT frame length, samples",
     )
-    parser.add_argument("--seed", type=_SEED, default=0, help="same seed, same bytes")
+    parser.add_argument("--seed", type=SEED, default=0, help="same seed, same bytes")
     parser.add_argument("--jobs", type=COUNT, default=os.cpu_count(), help="processes at once")
-
-
-def _add_training(parser, models):
-    parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
-    parser.add_argument(
-        "--records", required=True, metavar="DIR", help="what prepare_data.py wrote"
-    )
-    parser.add_argument(
-        "--run", required=True, metavar="DIR", help="folder of the run; an interrupted run goes on"
-    )
-    parser.add_argument(
-        "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
-    )
-    parser.add_argument(
-        "--optimizer", choices=OPTIMIZERS, default="rmsprop", help="rmsprop is the paper's"
-    )
-    parser.add_argument(
-        "--learning-rate",
-        type=_number(float, 1e-9, 1.0),
-        default=1e-3,
-        help="at the start, or after the warm-up",
-    )
-    parser.add_argument(
-        "--decay",
-        choices=DECAYS,
-        default="plateau",
-        help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
-        "up over 200 steps, then fall to zero at the last epoch",
-    )
-    parser.add_argument(
-        "--batch-size", type=_number(int, 1, 4096), default=32, help="chunks a step"
-    )
-    parser.add_argument(
-        "--dropout", type=_number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=PRECISIONS,
-        default="float32",
-        help="mixed_bfloat16 trains U-nets faster where the processor has AMX or is a Zen 4",
-    )
-    parser.add_argument("--epochs", type=COUNT, default=50, help="in all, earlier ones included")
-    parser.add_argument(
-        "--steps-per-epoch", type=COUNT, default=250, help="steps between validations"
-    )
-    parser.add_argument(
-        "--patience", type=COUNT, default=10, help="epochs without improvement until it stops"
-    )
-    parser.add_argument("--seed", type=_SEED, default=0, help="of weights, dropout and shuffling")
-    parser.add_argument(
-        "--power-exponent",
-        type=_SHARE,
-        default=0.25,
-        help="weigh the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
-    )
-
-
-def add_train_clustering(parser):
-    """Options of `train-clustering`."""
-    _add_training(parser, ("dc", "hdc"))
-    parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from, of a dc; for an hdc also an hdc's"
-    )
-    parser.add_argument(
-        "--embedding-weight",
-        type=_SHARE,
-        default=0.5,
-        help="hdc: share of the clustering loss in the joint loss; the mask loss has the rest",
-    )
-    parser.add_argument(
-        "--target-columns",
-        type=int,
-        choices=(1, 2),
-        default=2,
-        help="columns of the clustering target; 1 is the paper's, which scatters the accompaniment",
-    )
-
-
-def add_train_unet(parser):
-    """Options of `train-unet`."""
-    _add_training(parser, ("unet", "uhnet"))
-    parser.add_argument(
-        "--clustering",
-        metavar="RUN",
-        help="uhnet: run of the hdc whose masks it takes; needed unless --initial has one inside",
-    )
-    parser.add_argument(
-        "--clustering-dropout",
-        type=_number(float, 0.0, 0.95),
-        default=0.0,
-        help="uhnet: share of values dropped in the hdc while the uhnet learns, so that it does "
-        "not rely on masks that are better in training than elsewhere",
-    )
-    parser.add_argument(
-        "--fine-tune",
-        action="store_true",
-        help="uhnet: the hdc goes on learning inside it; the paper's is frozen",
-    )
-    parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from, of a unet; for a uhnet also a uhnet's"
-    )
 
 
 def add_export(parser):

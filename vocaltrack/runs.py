@@ -8,16 +8,11 @@ tensorboard/         losses, learning rate, pictures and audio
 """
 
 import contextlib
-import csv
 import dataclasses
-import io
-import math
 import os
 import warnings
 import zipfile
 from pathlib import Path
-
-import keras
 
 from vocaltrack.config import (
     ClusteringConfig,
@@ -27,7 +22,6 @@ from vocaltrack.config import (
 )
 from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import write_atomically
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.locks import alone_in
 from vocaltrack.records import MANIFEST
@@ -37,6 +31,7 @@ DEFAULTS = {
     for config in (TrainingConfig, ClusteringConfig, UnetConfig)
     for field in dataclasses.fields(config)
 }
+OF_MASK_HEADS = ("embedding_weight", "power_exponent")
 # What Keras and h5py raise for files that are not whole.
 DAMAGED = (
     ValueError,
@@ -58,17 +53,15 @@ def whole_weights():
         yield
 
 
-def load_run(run, last=False):
-    """A run's network and what describes it.
+def read_run(run, last=False):
+    """What describes a run. No network is loaded for it, nor TensorFlow.
 
     Args:
         run: folder of the run.
-        last: with the weights of the last epoch instead of those with the
-            lowest validation loss.
+        last: whether the weights of its last epoch are wanted, too.
 
     Returns:
-        (model, description): `keras.Model` and the content of run.json with
-        "features" as `FeatureConfig`.
+        the content of run.json with "features" as `FeatureConfig`.
 
     Raises:
         UserError: the folder holds no trained network.
@@ -85,10 +78,33 @@ def load_run(run, last=False):
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
         songs_heard(description), description["training"]["model"]  # as far as others need it
+    except (KeyError, TypeError, UserError) as error:
+        raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
+    return description
+
+
+def load_run(run, last=False):
+    """A run's network and what describes it.
+
+    Args:
+        run: folder of the run.
+        last: with the weights of the last epoch instead of those with the
+            lowest validation loss.
+
+    Returns:
+        (model, description): `keras.Model` and what `read_run` returns.
+
+    Raises:
+        UserError: the folder holds no trained network.
+    """
+    import keras
+
+    description = read_run(run, last)
+    try:
         with whole_weights():
-            model = keras.models.load_model(run / "best.keras", compile=False)
+            model = keras.models.load_model(Path(run) / "best.keras", compile=False)
             if last:
-                model.load_weights(run / "newest.weights.h5")
+                model.load_weights(Path(run) / "newest.weights.h5")
     except DAMAGED as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
@@ -118,6 +134,28 @@ def load_other_run(run, manifest, wanted):
     if leaked:
         raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
     return run, description, model
+
+
+def refuse_ignored_settings(config, network, clustering_run):
+    """Refuse what would be ignored in a network that holds no hdc, or no mask head.
+
+    Args:
+        config: `TrainingConfig`.
+        network: `ClusteringConfig` or `UnetConfig`.
+        clustering_run: run of the `hdc` whose masks a uhnet takes, or None.
+
+    Raises:
+        UserError: says what to leave out.
+    """
+    model = config.model
+    if model == "uhnet":
+        return
+    if clustering_run is not None:
+        raise UserError(f"a {model} takes no --clustering; leave it out")
+    if model == "unet" and (network.fine_tuned or network.clustering_dropout):
+        raise UserError(f"a {model} holds no hdc; leave --fine-tune and --clustering-dropout out")
+    if model == "dc" and any(getattr(config, name) != DEFAULTS[name] for name in OF_MASK_HEADS):
+        raise UserError("a dc has no mask head; leave --embedding-weight and --power-exponent out")
 
 
 def describe_run(config, network, manifest, mean, std, started_from):
@@ -214,47 +252,3 @@ def _refuse_other_settings(run, description):
 def _real_paths(paths):
     """The runs that one started from, however their paths were written."""
     return {name: os.path.realpath(path) for name, path in paths.items()}
-
-
-def check_losses(epoch, losses):
-    """Refuse an epoch whose "loss" or "val_loss" is not a number.
-
-    Raises:
-        UserError: names the epoch.
-    """
-    if not math.isfinite(losses["loss"]) or not math.isfinite(losses["val_loss"]):
-        raise UserError(
-            f"the loss is not a number in epoch {epoch + 1}; "
-            "start a new run with a lower --learning-rate"
-        )
-
-
-def replace_weights(run, name, save):
-    """Write a file of a run's weights as a whole; `save` takes its path."""
-    temporary = run / f"temporary.{name}"
-    try:
-        save(temporary)
-        os.replace(temporary, run / name)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def read_log(run):
-    """The rows of a run's log as dicts of strings; empty before the first epoch."""
-    path = run / "log.csv"
-    if not path.exists():
-        return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def write_log(run, rows):
-    """Write the log anew from all its rows."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[-1]), extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_atomically(
-        run / "log.csv",
-        lambda p: Path(p).write_text(text.getvalue(), encoding="utf-8", newline=""),
-    )

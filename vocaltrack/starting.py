@@ -6,31 +6,7 @@ import keras
 
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, copy_weights
-from vocaltrack.runs import DEFAULTS, load_other_run
-
-OF_MASK_HEADS = ("embedding_weight", "power_exponent")
-
-
-def refuse_ignored_settings(config, network, clustering_run):
-    """Refuse what would be ignored in a network that holds no hdc, or no mask head.
-
-    Args:
-        config: `TrainingConfig`.
-        network: `ClusteringConfig` or `UnetConfig`.
-        clustering_run: run of the `hdc` whose masks a uhnet takes, or None.
-
-    Raises:
-        UserError: says what to leave out.
-    """
-    model = config.model
-    if model == "uhnet":
-        return
-    if clustering_run is not None:
-        raise UserError(f"a {model} takes no --clustering; leave it out")
-    if model == "unet" and (network.fine_tuned or network.clustering_dropout):
-        raise UserError(f"a {model} holds no hdc; leave --fine-tune and --clustering-dropout out")
-    if model == "dc" and any(getattr(config, name) != DEFAULTS[name] for name in OF_MASK_HEADS):
-        raise UserError("a dc has no mask head; leave --embedding-weight and --power-exponent out")
+from vocaltrack.runs import load_other_run
 
 
 def other_runs(model, manifest, initial_run, clustering_run):

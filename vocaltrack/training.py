@@ -12,8 +12,8 @@ from vocaltrack.errors import UserError
 from vocaltrack.pipeline import batches, corrupt_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claimed_run, describe_run
-from vocaltrack.starting import networks, other_runs, refuse_ignored_settings
+from vocaltrack.runs import claimed_run, describe_run, refuse_ignored_settings
+from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
 
 

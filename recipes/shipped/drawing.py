@@ -16,9 +16,9 @@ from vocaltrack.mixing import (
     LEVEL_DB,
     SECOND_DB,
     MixtureConfig,
-    Pool,
     kind_chances,
 )
+from vocaltrack.pool import Pool
 from vocaltrack.shards import load_stem
 
 SPEED_STEPS = 4096  # a speed is a whole number of these, so that places are exact

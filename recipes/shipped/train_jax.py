@@ -37,16 +37,11 @@ from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.options import COUNT
 from vocaltrack.records import Manifest
-from vocaltrack.runs import (
-    check_losses,
-    claimed_run,
-    describe_run,
-    replace_weights,
-    write_log,
-)
+from vocaltrack.run_files import check_losses, replace_weights, write_log
+from vocaltrack.runs import claimed_run, describe_run, refuse_ignored_settings
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song
 from vocaltrack.splits import check_splits
-from vocaltrack.starting import networks, other_runs, refuse_ignored_settings
+from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
 
 SHOWN = ("train", "valid")

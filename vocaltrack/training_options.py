@@ -1,0 +1,105 @@
+"""The options of the commands that train, as functions that add them to a parser."""
+
+from vocaltrack.config import DECAYS, OPTIMIZERS, PRECISIONS, PRESETS
+from vocaltrack.options import COUNT, SEED, number
+
+_SHARE = number(float, 0.0, 1.0)
+
+
+def _add_training(parser, models):
+    parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
+    parser.add_argument(
+        "--records", required=True, metavar="DIR", help="what prepare_data.py wrote"
+    )
+    parser.add_argument(
+        "--run", required=True, metavar="DIR", help="folder of the run; an interrupted run goes on"
+    )
+    parser.add_argument(
+        "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
+    )
+    parser.add_argument(
+        "--optimizer", choices=OPTIMIZERS, default="rmsprop", help="rmsprop is the paper's"
+    )
+    parser.add_argument(
+        "--learning-rate",
+        type=number(float, 1e-9, 1.0),
+        default=1e-3,
+        help="at the start, or after the warm-up",
+    )
+    parser.add_argument(
+        "--decay",
+        choices=DECAYS,
+        default="plateau",
+        help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
+        "up over 200 steps, then fall to zero at the last epoch",
+    )
+    parser.add_argument("--batch-size", type=number(int, 1, 4096), default=32, help="chunks a step")
+    parser.add_argument(
+        "--dropout", type=number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="mixed_bfloat16 trains U-nets faster where the processor has AMX or is a Zen 4",
+    )
+    parser.add_argument("--epochs", type=COUNT, default=50, help="in all, earlier ones included")
+    parser.add_argument(
+        "--steps-per-epoch", type=COUNT, default=250, help="steps between validations"
+    )
+    parser.add_argument(
+        "--patience", type=COUNT, default=10, help="epochs without improvement until it stops"
+    )
+    parser.add_argument("--seed", type=SEED, default=0, help="of weights, dropout and shuffling")
+    parser.add_argument(
+        "--power-exponent",
+        type=_SHARE,
+        default=0.25,
+        help="weigh the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
+    )
+
+
+def add_train_clustering(parser):
+    """Options of `train-clustering`."""
+    _add_training(parser, ("dc", "hdc"))
+    parser.add_argument(
+        "--initial", metavar="RUN", help="run to start from, of a dc; for an hdc also an hdc's"
+    )
+    parser.add_argument(
+        "--embedding-weight",
+        type=_SHARE,
+        default=0.5,
+        help="hdc: share of the clustering loss in the joint loss; the mask loss has the rest",
+    )
+    parser.add_argument(
+        "--target-columns",
+        type=int,
+        choices=(1, 2),
+        default=2,
+        help="columns of the clustering target; 1 is the paper's, which scatters the accompaniment",
+    )
+
+
+def add_train_unet(parser):
+    """Options of `train-unet`."""
+    _add_training(parser, ("unet", "uhnet"))
+    parser.add_argument(
+        "--clustering",
+        metavar="RUN",
+        help="uhnet: run of the hdc whose masks it takes; needed unless --initial has one inside",
+    )
+    parser.add_argument(
+        "--clustering-dropout",
+        type=number(float, 0.0, 0.95),
+        default=0.0,
+        help="uhnet: share of values dropped in the hdc while the uhnet learns, so that it does "
+        "not rely on masks that are better in training than elsewhere",
+    )
+    parser.add_argument(
+        "--fine-tune",
+        action="store_true",
+        help="uhnet: the hdc goes on learning inside it; the paper's is frozen",
+    )
+    parser.add_argument(
+        "--initial", metavar="RUN", help="run to start from, of a unet; for a uhnet also a uhnet's"
+    )
