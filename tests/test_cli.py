@@ -266,6 +266,20 @@ def test_help_is_fast_and_loads_no_tensorflow(script):
     assert b"--" in done.stdout
 
 
+@pytest.mark.parametrize(("model", "loaded"), [("unet", []), ("dc", ["sklearn"])])
+def test_a_separation_loads_only_what_it_uses(tmp_path, model, loaded):
+    words = ["separate", "--model", model, f"{EXAMPLE / 'mixture.flac'}", f"{tmp_path / 'v.wav'}"]
+    script = (
+        "import sys\n"
+        "from vocaltrack.cli import main\n"
+        f"assert main({words + ['--duration', '2', '-q']}) == 0\n"
+        "print([name for name in ('matplotlib', 'sklearn') if name in sys.modules])\n"
+        "import pandas, sklearn"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == f"{loaded}\n" and done.returncode == 0, done.stderr
+
+
 def test_importing_the_package_loads_no_tensorflow():
     code = "import sys, vocaltrack; assert 'tensorflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

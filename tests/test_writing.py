@@ -85,9 +85,10 @@ def test_integers_are_rounded_to_the_nearest_and_clipped(bits):
     scale = 2.0 ** (bits - 1)
     audio = np.array([-2, -1, -2.6 / scale, 0, 0.4 / scale, 2.6 / scale, 1 - 1 / scale, 1, 2])
     values = to_integers(audio[:, np.newaxis], bits)[:, 0]
-    assert values.dtype == np.int32
+    assert values.dtype == (np.int16 if bits <= 16 else np.int32)
     expected = [-scale, -scale, -3, 0, 0, 3, scale - 1, scale - 1, scale - 1]
-    np.testing.assert_array_equal(values.astype(np.int64) * scale / 2**31, expected)
+    full = 2 ** (8 * values.itemsize - 1)
+    np.testing.assert_array_equal(values.astype(np.int64) * scale / full, expected)
 
 
 @pytest.mark.parametrize(

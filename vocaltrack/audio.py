@@ -176,7 +176,7 @@ def open_audio(path, start=0.0, duration=None):
         raise UserError(f"{path} is an empty file; give an audio file")
     given = (start,) if duration is None else (start, duration)
     if not all(isinstance(s, Real) and 0 <= s <= LONGEST for s in given) or duration == 0:
-        raise UserError(f"start {start}, duration {duration}; give seconds from 0 up, not none")
+        raise UserError(f"start {start!r}, duration {duration!r}; give seconds from 0 up, not none")
     state = left = None
     try:
         state = endings.ogg_state(path)

@@ -32,11 +32,19 @@ def split_chunks(frames, config, overlap=OVERLAP):
     return tf.signal.frame(padded, config.chunk_frames, step, axis=0)
 
 
+def cross_fade(config):
+    """The weights of a chunk's frames where it overlaps with others, float32
+    [chunk_frames, 1]: a triangle, so that its edges, where the network lacks context,
+    count least."""
+    size = config.chunk_frames
+    ramp = 1.0 - np.abs((np.arange(size) + 0.5) * 2.0 / size - 1.0)
+    return ramp[:, np.newaxis].astype(np.float32)
+
+
 def join_chunks(chunks, frames, config, overlap=OVERLAP):
     """Cross-fade chunks back into frames; the inverse of `split_chunks`.
 
-    Overlapping chunks are averaged with triangular weights, so that a
-    chunk's edges, where the network lacks context, count least.
+    Overlapping chunks are averaged with the weights of `cross_fade`.
 
     Args:
         chunks: float32 [chunks, chunk_frames, n_mels].
@@ -47,9 +55,7 @@ def join_chunks(chunks, frames, config, overlap=OVERLAP):
     Returns:
         float32 [frames, n_mels].
     """
-    size = config.chunk_frames
-    ramp = 1.0 - np.abs((np.arange(size) + 0.5) * 2.0 / size - 1.0)
-    ramp = tf.constant(ramp[:, np.newaxis], tf.float32)
+    ramp = tf.constant(cross_fade(config))
     step = chunk_step(config, overlap)
 
     def add(values):

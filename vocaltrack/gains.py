@@ -35,7 +35,9 @@ class GainStream:
     def __init__(self, channels, sample_rate, config):
         self.size = window_length(sample_rate, config)
         self.hop = self.size // OVERLAPPING
-        self.to_bins = mel_to_bins(config, sample_rate, self.size)
+        # All bins above the network's range have one gain, that of the first of them.
+        self.heard = 1 + self.size * config.sample_rate // (2 * sample_rate)
+        self.to_bins = mel_to_bins(config, sample_rate, self.size)[:, : self.heard + 1]
         self.per_sample = config.sample_rate / config.hop_length / sample_rate  # mask frames
         self.window = _window(self.size)
         lead = self.size - self.hop
@@ -92,7 +94,8 @@ class GainStream:
         view = np.lib.stride_tricks.sliding_window_view(self.audio, self.size, axis=1)
         windows = view[:, : frames * self.hop : self.hop] * self.window
         spectrum = scipy.fft.rfft(windows, overwrite_x=True)
-        spectrum *= gain
+        spectrum[:, :, : self.heard] *= gain[:, : self.heard]
+        spectrum[:, :, self.heard :] *= gain[:, self.heard :]
         windows = scipy.fft.irfft(spectrum, self.size, overwrite_x=True)
         windows *= self.window
         length = frames * self.hop
@@ -124,7 +127,7 @@ class GainStream:
         before = max(0, -self.written)
         self.written += vocals.shape[1]
         after = max(0, self.written - self.samples) if last else 0
-        return vocals[:, before : vocals.shape[1] - after].T
+        return np.ascontiguousarray(vocals[:, before : vocals.shape[1] - after].T)
 
 
 @functools.lru_cache(maxsize=8)

@@ -14,6 +14,7 @@ from vocaltrack.quiet import (
     libraries_silenced,
     load_tensorflow,
     save_memory,
+    without_extras,
 )
 
 SHORTER = 0.5  # seconds by which a film's sound may miss its length in silence
@@ -42,7 +43,8 @@ def _separate(options):
     started = time.perf_counter()
     save_memory()
     with signals.at_once():
-        load_tensorflow(options.jobs, options.verbose)
+        with without_extras():
+            load_tensorflow(options.jobs, options.verbose)
         compute_in_bfloat16()
         from vocaltrack.separator import Separator
 

