@@ -13,6 +13,8 @@ from vocaltrack.quiet import compute_with_onednn
 compute_with_onednn()  # as in the package; before a test file loads TensorFlow
 os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves
 
+from tests.tiny_runs import other_records, records, runs  # noqa: E402, F401
+
 
 @pytest.fixture(scope="session")
 def example():

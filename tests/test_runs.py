@@ -1,0 +1,292 @@
+"""The folder of a run: it goes on, keeps its best weights, and refuses what does not fit it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tests.paths import SAVED_MODELS
+from tests.tiny_runs import SMALL_CLUSTERING, SMALL_UNET, settings
+from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
+from vocaltrack.cli import main
+from vocaltrack.compiling import compile_model
+from vocaltrack.config import UnetConfig
+from vocaltrack.contract import read_contract
+from vocaltrack.errors import UserError
+from vocaltrack.locks import alone_in
+from vocaltrack.models import build_unet
+from vocaltrack.records import Manifest
+from vocaltrack.run_files import read_log, replace_weights
+from vocaltrack.runs import load_run
+from vocaltrack.training import examples, train
+
+
+def test_a_killed_run_goes_on(records, tmp_path):
+    """Killed after its first epochs: none is repeated or lost, the optimizer's
+    state is there, and the best weights are only replaced by better ones."""
+    run = tmp_path / "run"
+    words = ["train-unet", "--model", "unet", "--records", str(records), "--run", str(run)]
+    words += ["--epochs", "4", "--steps-per-epoch", "2", "--batch-size", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vocaltrack", *words], stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 300
+    while len(read_log(run)) < 2 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    before = read_log(run)
+    assert 2 <= len(before) < 4
+    (tmp_path / "temporary").mkdir()
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    command = [sys.executable, "-m", "vocaltrack", *words]
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    assert not list((tmp_path / "temporary").glob("*.py"))  # TensorFlow's, which traced it
+    rows = read_log(run)
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3]
+    assert rows[:1] == before[:1]  # the kill may come before the second epoch's state is kept
+    losses = [float(row["val_loss"]) for row in rows]
+    assert not list(run.glob("temporary.*"))
+    model, _ = load_run(run)
+    config = settings("unet", batch_size=2)
+    compile_model(model, config)
+    loss = model.evaluate(examples(config, Manifest.load(records), records, "valid", None))
+    assert loss < min(losses) * 1.0001
+
+
+def test_a_resume_brings_back_weights_and_the_optimizers_state(records, tmp_path):
+    run = tmp_path / "run"
+    trained = train(settings("unet"), SMALL_UNET, records, run, verbose=0).model
+    keras.utils.set_random_seed(1)
+    model = build_unet(SMALL_UNET, [-20.0] * 128, [10.0] * 128)
+    compile_model(model, settings("unet"))
+    assert RunKeeper(run, model).restore(model, 3) == 2
+    for mine, theirs in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for mine, theirs in zip(model.optimizer.variables, trained.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_going_on_equals_the_counts_of_one_go(records, tmp_path):
+    run = tmp_path / "run"
+    train(settings("unet", epochs=2), SMALL_UNET, records, run, verbose=0)
+    history = train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
+    assert history.epoch == [2]
+    assert int(history.model.optimizer.iterations) == 9
+    assert [int(row["epoch"]) for row in read_log(run)] == [0, 1, 2]
+    again = train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
+    assert again.epoch == []
+
+
+def test_a_bfloat16_run_goes_on_to_the_counts_of_one_go(records, tmp_path):
+    run = tmp_path / "run"
+    config = settings("unet", precision="mixed_bfloat16")
+    train(config, SMALL_UNET, records, run, verbose=0)
+    before = read_log(run)
+    more = settings("unet", precision="mixed_bfloat16", epochs=3)
+    history = train(more, SMALL_UNET, records, run, verbose=0)
+    assert history.epoch == [2]
+    assert int(history.model.optimizer.iterations) == 9
+    rows = read_log(run)
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2] and rows[:2] == before
+    with pytest.raises(UserError, match="precision=mixed_bfloat16, not float32"):
+        train(settings("unet", epochs=4), SMALL_UNET, records, run, verbose=0)
+
+
+def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(runs, records, tmp_path):
+    run = shutil.copytree(runs / "unet", tmp_path / "unet")
+    description = json.loads((run / "run.json").read_text())
+    del description["training"]["precision"], description["network"]["fine_tuned"]
+    (run / "run.json").write_text(json.dumps(description))
+    other = settings("unet", epochs=3, precision="mixed_bfloat16")
+    with pytest.raises(UserError, match="precision=float32, not mixed_bfloat16"):
+        train(other, SMALL_UNET, records, run, verbose=0)
+    assert train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0).epoch == []
+
+
+def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
+    runs, records, tmp_path, monkeypatch, capsys
+):
+    run = shutil.copytree(runs / "uhnet", tmp_path / "uhnet")
+    monkeypatch.chdir(runs)
+    for initial in ("unet", f"{runs}/unet/", str(runs / "." / "hdc" / ".." / "unet")):
+        args = SMALL_UNET, records, run, "hdc", initial
+        assert train(settings("uhnet"), *args, verbose=0).epoch == []
+        assert "2 of 2 epochs are done, no more to come" in capsys.readouterr().out
+    with pytest.raises(UserError, match="epochs=2, not 1"):
+        train(settings("uhnet", epochs=1), *args, verbose=0)
+    with pytest.raises(UserError, match="started_from differs"):
+        train(settings("uhnet"), SMALL_UNET, records, run, "hdc", "uhnet", verbose=0)
+    assert train(settings("uhnet", epochs=3), *args, verbose=0).epoch == [2]
+    assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
+
+
+def test_an_interrupted_save_leaves_nothing(tmp_path):
+    def interrupted(path):
+        path.write_text("half")
+        raise KeyboardInterrupt
+
+    (tmp_path / "newest.weights.h5").write_text("whole")
+    with pytest.raises(KeyboardInterrupt):
+        replace_weights(tmp_path, "newest.weights.h5", interrupted)
+    assert [path.name for path in tmp_path.iterdir()] == ["newest.weights.h5"]
+    assert (tmp_path / "newest.weights.h5").read_text() == "whole"
+
+
+@pytest.mark.parametrize("part", ["training", "songs"])
+def test_a_run_that_does_not_describe_itself_is_refused(runs, records, tmp_path, part):
+    shutil.copytree(runs / "unet", tmp_path / "unet")
+    path = tmp_path / "unet" / "run.json"
+    description = json.loads(path.read_text())
+    del description[part]
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="unet cannot be loaded"):
+        load_run(tmp_path / "unet")
+
+
+def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
+    """A learning rate of 0 never gets better: patience 2 ends in epoch 3."""
+    run = tmp_path / "run"
+    still = {"learning_rate": 0.0, "patience": 2, "epochs": 9, "steps_per_epoch": 1}
+    history = train(settings("unet", **still), SMALL_UNET, records, run, verbose=0)
+    losses = [float(row["val_loss"]) for row in read_log(run)]
+    assert len(losses) == losses.index(min(losses)) + 1 + 2 < 9
+    assert history.epoch == list(range(len(losses)))
+    again = train(settings("unet", **still), SMALL_UNET, records, run, verbose=0)
+    assert again.epoch == []
+
+
+def test_the_log_has_the_rate_that_each_epoch_was_trained_with(records, tmp_path):
+    """A rate too small to change anything is halved after three epochs without a gain."""
+    run, tiny = tmp_path / "run", 1e-30
+    still = {"learning_rate": tiny, "epochs": 6, "steps_per_epoch": 1}
+    train(settings("dc", **still), SMALL_CLUSTERING, records, run, verbose=0)
+    rates = [float(row["learning_rate"]) / tiny for row in read_log(run)]
+    assert rates == pytest.approx([1, 1, 1, 1, 0.5, 0.5])
+
+
+def test_the_plateau_halves_the_rate_across_a_resume():
+    losses = [1.0, 0.5, 0.6, 0.7]
+    plateau = Plateau(losses)
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    plateau.set_model(model)
+    plateau.on_train_begin()
+    assert (plateau.best, plateau.wait) == (0.5, 2)
+    plateau.on_epoch_end(4, {"val_loss": 0.8})
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+    assert epochs_without_gain(losses) == 2 and epochs_without_gain([]) == 0
+
+
+def test_other_settings_in_the_same_run_are_refused(runs, records):
+    with pytest.raises(UserError, match="learning_rate=0.001, not 0.1"):
+        train(settings("unet", learning_rate=0.1), SMALL_UNET, records, runs / "unet", verbose=0)
+    with pytest.raises(UserError, match="filters=4, not 8"):
+        other = UnetConfig(filters=8, style="strided", dropout=0.0)
+        train(settings("unet", epochs=3), other, records, runs / "unet", verbose=0)
+
+
+def test_a_run_that_heard_the_validation_songs_is_refused(runs, records, tmp_path):
+    shutil.copytree(runs / "unet", tmp_path / "unet")
+    path = tmp_path / "unet" / "run.json"
+    description = json.loads(path.read_text())
+    description["songs"]["train"] += description["songs"]["valid"]
+    path.write_text(json.dumps(description))
+    with pytest.raises(UserError, match="which is for validation here"):
+        train(settings("unet"), SMALL_UNET, records, tmp_path / "r", None, tmp_path / "unet")
+
+
+def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
+    """The uhnet started from a unet and an hdc, and that from a dc."""
+    folder = shutil.copytree(runs, tmp_path / "runs")
+    path = folder / "dc" / "run.json"
+    description = json.loads(path.read_text())
+    description["songs"]["train"], description["heard"] = ["a/b"], ["a/b", "x/y"]
+    path.write_text(json.dumps(description))
+    sources = {"hdc": ("dc", None), "uhnet": ("unet", "hdc")}
+    for name, network in (("hdc", SMALL_CLUSTERING), ("uhnet", SMALL_UNET)):
+        initial, clustering = sources[name]
+        run = folder / f"new-{name}"
+        clustering = clustering and folder / f"new-{clustering}"
+        config = settings(name, epochs=1)
+        train(config, network, records, run, clustering, folder / initial, verbose=0)
+        heard = json.loads((run / "run.json").read_text())["heard"]
+        assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
+
+
+def test_a_run_has_a_folder_of_its_own(runs, records):
+    with pytest.raises(UserError, match="holds records; give the run a folder of its own"):
+        train(settings("unet"), SMALL_UNET, records, records, verbose=0)
+    with pytest.raises(UserError, match="it is a SavedModel, of which recipes/shipped/unfold.py"):
+        load_run(SAVED_MODELS / "unet")
+
+
+def test_two_trainings_of_one_run_are_refused(runs, records):
+    """The second, which asks for more epochs, leaves the first one's settings alone."""
+    before = (runs / "unet" / "run.json").read_bytes()
+    with (
+        alone_in(runs / "unet"),
+        pytest.raises(UserError, match="another process works in"),
+    ):
+        train(settings("unet", epochs=9), SMALL_UNET, records, runs / "unet", verbose=0)
+    assert (runs / "unet" / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["best.keras", "newest.weights.h5"])
+def test_a_damaged_run_is_one_line(runs, tmp_path, name):
+    """A byte at a time: zip files and HDF5 have many ways to be wrong (a byte of HDF5's
+    numbers, which have no checksum, is none of them)."""
+    run = shutil.copytree(runs / "dc", tmp_path / "dc")
+    whole = (run / name).read_bytes()
+    rng = np.random.default_rng(0)
+    places = len(whole) if name == "best.keras" else 4096
+    refused = 0
+    for _ in range(12):
+        data = bytearray(whole)
+        data[rng.integers(places)] ^= 0xFF
+        (run / name).write_bytes(data)
+        try:
+            load_run(run, last=name == "newest.weights.h5")
+        except UserError as error:
+            refused += 1
+            assert "\n" not in str(error)
+    assert refused
+
+
+def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
+    cosine = {"decay": "cosine", "steps_per_epoch": 1}
+    train(settings("unet", epochs=1, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)
+    with pytest.raises(UserError, match="epochs=1, not 2"):
+        train(settings("unet", epochs=2, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)
+
+
+def test_export_of_a_run(runs, tmp_path):
+    assert main(["export", str(runs / "unet"), str(tmp_path / "unet")]) == 0
+    heard = json.loads((runs / "unet" / "run.json").read_text())["songs"]["train"]
+    assert read_contract(tmp_path / "unet")["heard"] == heard
+    assert main(["export", str(tmp_path), str(tmp_path / "other")]) == 2
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_last_epochs_weights_are_taken_when_asked_for(runs, tmp_path):
+    run = tmp_path / "unet"
+    shutil.copytree(runs / "unet", run)
+    model, _ = load_run(run)
+    best = model.get_weights()
+    model.set_weights([2.0 * values for values in best])
+    model.save_weights(run / "newest.weights.h5")
+    for last, factor in ((False, 1.0), (True, 2.0)):
+        for values, expected in zip(load_run(run, last)[0].get_weights(), best):
+            np.testing.assert_array_equal(values, factor * expected)
+    (run / "newest.weights.h5").unlink()
+    with pytest.raises(UserError, match="holds no last epoch's weights"):
+        load_run(run, last=True)
+    assert main(["export", "--last", str(run), str(tmp_path / "other")]) == 2
+    assert not (tmp_path / "other").exists()
