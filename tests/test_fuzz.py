@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from tests.paths import REPOSITORY, SAVED_MODELS
-from vocaltrack import commands, separator, signals
+from vocaltrack import separate_command, separator, signals
 from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.endings import mp3_tells_length
@@ -48,8 +48,8 @@ def cheap(monkeypatch):
 
     model = ServedModel("unet", FeatureConfig(), masks, None, None)
     monkeypatch.setattr(separator, "load", lambda folder: model)
-    monkeypatch.setattr(commands, "load_tensorflow", lambda *options: None)
-    monkeypatch.setattr(commands, "compute_in_bfloat16", lambda: None)
+    monkeypatch.setattr(separate_command, "load_tensorflow", lambda *options: None)
+    monkeypatch.setattr(separate_command, "compute_in_bfloat16", lambda: None)
     before = {number: signal.getsignal(number) for number in signals.ENDING}
     yield
     for number, handler in before.items():
