@@ -171,6 +171,21 @@ def _swap(path, fresh, old):
         raise
 
 
+def make_folder(folder):
+    """Make a folder and those above it, where they are absent.
+
+    Args:
+        folder: its `Path`.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def folders_for(paths):
     """Make the folders of files to be written; those that are made here go
@@ -184,9 +199,7 @@ def folders_for(paths):
         for folder in (Path(path).parent for path in paths):
             missing = [f for f in (folder, *folder.parents) if not f.exists()]
             try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise UserError(f"{folder} cannot be made: {error.strerror}") from error
+                make_folder(folder)
             finally:
                 made += [f for f in missing if f.is_dir()]
         yield

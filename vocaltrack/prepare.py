@@ -16,7 +16,7 @@ from tqdm import tqdm
 from vocaltrack import __version__, augmentation, mixing
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
-from vocaltrack.files import PREFIX, write_atomically
+from vocaltrack.files import PREFIX, make_folder, write_atomically
 from vocaltrack.locks import alone_in
 from vocaltrack.records import Manifest, parse_chunks
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
@@ -64,10 +64,7 @@ def prepare(
     songs = sorted(songs, key=lambda song: song.key)
     _check_wanted(songs, chunks)
     folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be made: {error.strerror}") from error
+    make_folder(folder)
     with alone_in(folder):
         return _prepare(songs, folder, chunks, features, mixtures, seed, workers)
 

@@ -22,6 +22,7 @@ from vocaltrack.config import (
 )
 from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.errors import UserError, one_line
+from vocaltrack.files import make_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.locks import alone_in
 from vocaltrack.records import MANIFEST
@@ -99,12 +100,13 @@ def load_run(run, last=False):
     """
     import keras
 
+    run = Path(run)
     description = read_run(run, last)
     try:
         with whole_weights():
-            model = keras.models.load_model(Path(run) / "best.keras", compile=False)
+            model = keras.models.load_model(run / "best.keras", compile=False)
             if last:
-                model.load_weights(Path(run) / "newest.weights.h5")
+                model.load_weights(run / "newest.weights.h5")
     except DAMAGED as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
@@ -214,10 +216,7 @@ def claimed_run(run, description):
     is_new = not run.exists()
     if (run / MANIFEST).exists():
         raise UserError(f"{run} holds records; give the run a folder of its own")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{run} cannot be made: {error.strerror}") from error
+    make_folder(run)
     with alone_in(run):
         _refuse_other_settings(run, description)
         write_json(run / "run.json", description)

@@ -72,7 +72,7 @@ class _Served(tf.Module):
 
             @tf.function(input_signature=[waveform])
             def serving_default(waveform):
-                # Calls `masks`, so that the network is in the file once and loads faster.
+                # Calls `masks`, so that the file does not hold its network again, and loads faster.
                 vocals, rest = separate_waveform(
                     waveform, lambda chunks: masks(chunks)["vocals_mask"], config
                 )
