@@ -25,7 +25,7 @@ from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.masks import apply_mask
 from vocaltrack.models import vocals_mask
-from vocaltrack.serving import as_served
+from vocaltrack.serving import as_served, fill_silence
 
 
 def separate_waveform(waveform, predict, config):
@@ -67,7 +67,7 @@ class _Served(tf.Module):
 
             @tf.function(input_signature=[chunk])
             def masks(log_mel):
-                mask = vocals_mask(model, log_mel)
+                mask = vocals_mask(model, fill_silence(log_mel, config))
                 return {"vocals_mask": mask, "accompaniment_mask": 1.0 - mask}
 
             @tf.function(input_signature=[waveform])
@@ -83,7 +83,8 @@ class _Served(tf.Module):
 
             @tf.function(input_signature=[chunk])
             def embeddings(log_mel):
-                return {"embeddings": model(log_mel, training=False)["embeddings"]}
+                vectors = model(fill_silence(log_mel, config), training=False)["embeddings"]
+                return {"embeddings": vectors}
 
             self.endpoints["embeddings"] = embeddings
 
