@@ -3,9 +3,7 @@ music beside them stays what it would be."""
 
 import numpy as np
 import pytest
-import soundfile
 
-from tests.paths import EXAMPLE
 from vocaltrack.config import FeatureConfig
 from vocaltrack.separator import Separator
 from vocaltrack.serving import fill_silence
@@ -49,12 +47,16 @@ def test_a_frame_at_the_floor_is_silent_however_soft_the_others():
 
 
 @pytest.fixture(scope="module")
-def song():
-    """(vocals, mixture) of the bundled example, 16 s at 16 kHz."""
-    return [
-        soundfile.read(EXAMPLE / f"{name}.flac", dtype="float32", stop=16 * RATE)[0]
-        for name in ("vocals", "mixture")
-    ]
+def song(example):
+    """(vocals, mixture) of 16 s of the bundled example."""
+    return [example[name][: 16 * RATE] for name in ("vocals", "mixture")]
+
+
+@pytest.fixture(scope="module", params=("hdc", "unet", "uhnet"))
+def separated(song, request):
+    """A `Separator`, and the vocals that it finds in the undisturbed song."""
+    separator = Separator(request.param)
+    return separator, separator.separate(song[1], RATE).vocals
 
 
 def energy_of_error(vocals, estimate, where):
@@ -62,25 +64,20 @@ def energy_of_error(vocals, estimate, where):
 
 
 @pytest.mark.parametrize("hiss", (0.0, 1e-4))
-@pytest.mark.parametrize("name", ("hdc", "unet", "uhnet"))
-def test_silence_in_a_song_leaves_the_music_beside_it_alone(song, name, hiss):
+def test_silence_in_a_song_leaves_the_music_beside_it_alone(song, separated, hiss):
     """Without `fill_silence` the second behind it had 1.55 times the error."""
-    vocals, mixture = song
+    (vocals, mixture), (separator, whole) = song, separated
     with_gap = mixture.copy()
     with_gap[GAP] = np.random.default_rng(0).normal(0.0, hiss, GAP.stop - GAP.start)
-    separator = Separator(name)
-    whole, disturbed = (separator.separate(audio, RATE).vocals for audio in (mixture, with_gap))
+    disturbed = separator.separate(with_gap, RATE).vocals
     for beside in (slice(GAP.start - RATE, GAP.start), slice(GAP.stop, GAP.stop + RATE)):
         error = energy_of_error(vocals, disturbed, beside)
         assert error < 1.25 * energy_of_error(vocals, whole, beside)
 
 
-@pytest.mark.parametrize("name", ("hdc", "unet", "uhnet"))
-def test_where_a_song_breaks_off_its_last_second_is_separated_too(song, name):
+def test_where_a_song_breaks_off_its_last_second_is_separated_too(song, separated):
     """Without `fill_silence` there was about twice the error."""
-    vocals, mixture = song
-    separator = Separator(name)
-    whole = separator.separate(mixture, RATE).vocals
+    (vocals, mixture), (separator, whole) = song, separated
     there, broken_off = 0.0, 0.0
     for end in np.arange(7, 15) * RATE + 3000:
         last = slice(end - RATE, end)

@@ -1,4 +1,5 @@
-"""Networks as they are served: the same function, portable and faster."""
+"""Networks as they are served: the same function, portable and faster; and what they hear
+in place of silence."""
 
 import keras
 from keras import layers, ops
