@@ -453,6 +453,10 @@ def test_folders_made_for_files_go_again_on_an_error_unless_something_is_in_them
         assert target.parent.is_dir()
         raise ValueError("bug")
     assert names(tmp_path) == []
+    two = [tmp_path / "o" / stem / "x.wav" for stem in ("vocals", "accompaniment")]
+    with pytest.raises(ValueError, match="bug"), folders_for(two):
+        raise ValueError("bug")
+    assert names(tmp_path) == []
     with pytest.raises(ValueError, match="bug"), folders_for([target]):
         (tmp_path / "a" / "kept").touch()
         raise ValueError("bug")

@@ -255,7 +255,13 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
 
 
 @pytest.mark.parametrize(
-    "constant", ["augmentation.SPEED_SEMITONES", "augmentation.DRUMS_FRAMES", "mixing.SECOND_DB"]
+    "constant",
+    [
+        "augmentation.SPEED_SEMITONES",
+        "augmentation.DRUMS_FRAMES",
+        "mixing.SECOND_DB",
+        "pool.GAP_SECONDS",
+    ],
 )
 def test_records_mixed_in_another_way_are_not_added_to(songs, prepared, monkeypatch, constant):
     module, name = constant.split(".")

@@ -64,8 +64,14 @@ def test_the_mean_of_two_runs(monkeypatch, tmp_path, share):
     assert description["averaged_with"] == words[0] and description["share"] == share
     average.main()  # the same again, as when the recipe goes on
     monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "earlier")])
-    with pytest.raises(UserError, match="earlier holds another run"):
+    with pytest.raises(UserError, match="earlier is no run of these two"):
         average.main()
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music" / "song.wav").write_bytes(b"mine")
+    monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "music")])
+    with pytest.raises(UserError, match="music is no run of these two"):
+        average.main()
+    assert [path.name for path in (tmp_path / "music").iterdir()] == ["song.wav"]
     with pytest.raises(UserError, match="different sizes"):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
 

@@ -204,7 +204,7 @@ def folders_for(paths):
                 made += [f for f in missing if f.is_dir()]
         yield
     except BaseException:
-        for folder in made:
+        for folder in sorted(made, key=lambda made: len(made.parts), reverse=True):
             with contextlib.suppress(OSError):
                 folder.rmdir()
         raise

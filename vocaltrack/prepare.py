@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vocaltrack import __version__, augmentation, mixing
+from vocaltrack import __version__, augmentation, mixing, pool
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.files import PREFIX, make_folder, write_atomically
@@ -24,6 +24,7 @@ from vocaltrack.splits import check_splits
 
 EXCERPTS_PER_SHARD = 500
 STATISTICS_SHARDS = 4
+DECODED = f"{PREFIX}decoded"  # folder of the decoded stems, while they are needed
 FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
 
 
@@ -73,16 +74,16 @@ def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
     _claim(folder, _plan(songs, chunks, features, mixtures, seed))
     shards = _shards(songs, folder, chunks, features, mixtures, seed)
     complete = _complete(folder)
-    decoded = folder / "decoded"
+    decoded = folder / DECODED
     if complete is not None:
         shutil.rmtree(decoded, ignore_errors=True)
         return complete
     decoded.mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context) as processes:
         jobs = [(song, decoded, features.sample_rate) for song in songs]
-        _run(pool, decode_song, jobs, "decoding", "song")
-        kinds = _run(pool, write_shard, [(shard,) for shard in shards], "writing", "shard")
+        _run(processes, decode_song, jobs, "decoding", "song")
+        kinds = _run(processes, write_shard, [(shard,) for shard in shards], "writing", "shard")
     manifest = _manifest(shards, kinds, features, seed)
     manifest.save(folder)
     shutil.rmtree(decoded)
@@ -108,15 +109,14 @@ def _shards(songs, folder, chunks, features, mixtures, seed):
         for number, start in enumerate(starts):
             path = folder / f"{split}-{number:05d}-of-{len(starts):05d}.tfrecord"
             count = min(EXCERPTS_PER_SHARD, excerpts - start)
-            decoded = folder / "decoded"
-            place = (path, decoded, chosen, split, start, count)
+            place = (path, folder / DECODED, chosen, split, start, count)
             shards.append(Shard(*place, features, mixtures, seed))
     return shards
 
 
-def _run(pool, function, jobs, what, unit):
+def _run(processes, function, jobs, what, unit):
     """Call a function with each job's arguments, in parallel, under a bar."""
-    futures = [pool.submit(function, *job) for job in jobs]
+    futures = [processes.submit(function, *job) for job in jobs]
     try:
         with tqdm(futures, desc=what, unit=unit) as bar:  # ended before an error is told
             return [future.result() for future in bar]
@@ -151,7 +151,7 @@ def _plan(songs, chunks, features, mixtures, seed):
         "mixtures": dataclasses.asdict(mixtures),
         "constants": {
             module.__name__: {name: value for name, value in vars(module).items() if name.isupper()}
-            for module in (augmentation, mixing)
+            for module in (augmentation, mixing, pool)
         },
     }
     return json.dumps(plan, sort_keys=True, ensure_ascii=False)
@@ -183,7 +183,7 @@ def _claim(folder, plan):
             f"{folder} holds records of other songs or settings, or of another version of "
             "vocaltrack; give another folder or delete this one"
         )
-    shutil.rmtree(folder / "decoded", ignore_errors=True)
+    shutil.rmtree(folder / DECODED, ignore_errors=True)
     write_atomically(mark, lambda path: Path(path).write_text(digest + "\n"))
 
 

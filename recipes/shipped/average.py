@@ -11,6 +11,7 @@ mean's (Izmailov et al. 2018). The new run describes itself as the later one doe
 """
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 
@@ -105,14 +106,15 @@ def main():
     description = {
         **later,
         "features": later["features"].to_dict(),
-        "averaged_with": options.earlier,
+        "averaged_with": os.path.realpath(options.earlier),
         "share": options.share,
         "norms_of": options.records,
         "heard": sorted({*songs_heard(first), *songs_heard(later)}),
     }
-    there = options.run / "run.json"
-    if there.exists() and read_json(there, "the run") != description:
-        raise UserError(f"{options.run} holds another run; give another folder")
+    if options.run.is_dir() and any(options.run.iterdir()):
+        there = options.run / "run.json"
+        if not there.exists() or read_json(there, "the run") != description:
+            raise UserError(f"{options.run} is no run of these two; give another folder")
 
     def fill(folder):
         write_json(folder / "run.json", description)
