@@ -2,8 +2,7 @@
 
 import sys
 
-from vocaltrack.cli import main
-from vocaltrack.quiet import leave
+from vocaltrack.cli import leave, main
 
 if __name__ == "__main__":
     leave(main(["separate", *sys.argv[1:]]))

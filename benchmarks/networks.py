@@ -21,7 +21,6 @@ def unet(
     x,
     filters=FILTERS,
     norm=True,
-    dropout=0.1,
     down=shipped_low,
     up=shipped_low_up,
     convolution=layers.Conv2D,
@@ -32,7 +31,6 @@ def unet(
         x: [batch, time, mel, channels].
         filters: of each level.
         norm: batch norms, but for those of residual layers.
-        dropout: in the two deepest upsamplings.
         down, up: applied after each level's convolution, take (x, level).
         convolution: of the levels on the way down.
     """
@@ -51,7 +49,7 @@ def unet(
     for level, width in reversed(list(enumerate(filters[:-1]))):
         x = layers.Conv2DTranspose(width, 4, 2, padding="same", use_bias=not norm)(x)
         x = up(act(x, 0.0), level)
-        x = layers.Dropout(dropout)(x) if level >= 2 else x
+        x = layers.Dropout(0.1)(x) if level >= 2 else x
         x = layers.Concatenate()([skips.pop(), x])
     x = layers.Conv2D(5, (1, 5), padding="same", use_bias=False)(x)
     return layers.Conv2D(1, (5, 1), padding="same")(x)

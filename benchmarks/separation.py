@@ -72,7 +72,7 @@ def row(model, seconds, runs):
 def import_seconds():
     code = """
 import time
-from vocaltrack.quiet import load_tensorflow, without_extras
+from vocaltrack.tensorflow_loading import load_tensorflow, without_extras
 start = time.perf_counter()
 with without_extras():
     load_tensorflow()

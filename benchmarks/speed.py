@@ -16,10 +16,10 @@ import sys
 from pathlib import Path
 
 import keras
-from timing import BATCH, NETWORKS, chunks_a_second, fast_precisions
+from timing import BATCH, chunks_a_second, fast_precisions
 
 from vocaltrack.compiling import compile_model
-from vocaltrack.config import PRESETS, TrainingConfig, preset
+from vocaltrack.config import MODEL_NAMES, PRESETS, TrainingConfig, preset
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.records import Manifest
@@ -40,7 +40,7 @@ def main():
     speed = chunks_a_second(lambda: next(stream), 20 * options.steps)
     print(f"input pipeline alone: {speed:.0f} chunks/s\n")
     print("| network | parameters | precision | training | inference |\n|---|---|---|---|---|")
-    for name, precision in itertools.product(NETWORKS, fast_precisions()):
+    for name, precision in itertools.product(MODEL_NAMES, fast_precisions()):
         model = build(name, preset(options.preset), manifest, precision)
         config = TrainingConfig(model=name, precision=precision)
         compile_model(model, config)

@@ -3,10 +3,9 @@
 import time
 
 from vocaltrack.config import PRECISIONS
-from vocaltrack.quiet import is_fast_in_bfloat16
+from vocaltrack.processor import is_fast_in_bfloat16
 
 BATCH = 32
-NETWORKS = ("dc", "hdc", "unet", "uhnet")
 
 
 def fast_precisions():

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from tests.paths import EXAMPLE
-from vocaltrack.quiet import compute_with_onednn
+from vocaltrack.processor import compute_with_onednn
 
 compute_with_onednn()  # as in the package; before a test file loads TensorFlow
 os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves

@@ -502,7 +502,7 @@ def test_tensorflow_computes_with_onednn_unless_told_not_to(tmp_path, asked, is_
 def test_tensorflows_chatter_is_heard_only_where_the_environment_asks(tmp_path, level, is_quiet):
     script = (
         "import os\n"
-        "from vocaltrack.quiet import load_tensorflow\n"
+        "from vocaltrack.tensorflow_loading import load_tensorflow\n"
         "load_tensorflow()\n"
         "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
     )
@@ -518,7 +518,7 @@ def test_tensorflows_chatter_is_heard_only_where_the_environment_asks(tmp_path, 
 def test_threads_share_two_heaps(tmp_path, saved):
     script = (
         "import ctypes, os, sys, threading\n"
-        "from vocaltrack.quiet import save_memory\n"
+        "from vocaltrack.processor import save_memory\n"
         f"{'save_memory()' if saved else ''}\n"
         "libc = ctypes.CDLL(None)\n"
         "libc.malloc.restype = ctypes.c_void_p\n"

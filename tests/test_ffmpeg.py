@@ -13,10 +13,10 @@ import pytest
 from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
-from vocaltrack.endings import film_is_cut
 from vocaltrack.errors import UserError
 from vocaltrack.ffmpeg import Description, describe
 from vocaltrack.file_separation import plan_targets
+from vocaltrack.truncation import film_is_cut
 
 RATE = 32000
 real_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg on the PATH")

@@ -13,7 +13,7 @@ __all__ = ["Separator", "UserError"]
 
 def __getattr__(name):
     if name == "Separator":
-        from vocaltrack.quiet import load_tensorflow
+        from vocaltrack.tensorflow_loading import load_tensorflow
 
         load_tensorflow()
         from vocaltrack.separator import Separator as found

@@ -5,11 +5,10 @@ import os
 import string
 from pathlib import Path
 
-from vocaltrack.config import FILENAME
+from vocaltrack.config import FILENAME, STEM_NAMES
 from vocaltrack.errors import UserError
 from vocaltrack.files import real_path
 from vocaltrack.formats import choose_subtype, is_audio, writable_format
-from vocaltrack.songs import STEM_NAMES
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,9 @@ from vocaltrack.config import FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, say
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
-from vocaltrack.quiet import load_tensorflow, warn_if_slow_in_bfloat16
+from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.separate_command import separate
+from vocaltrack.tensorflow_loading import load_tensorflow
 
 __all__ = ["evaluate", "export", "prepare", "separate", "train_clustering", "train_unet"]
 
@@ -57,9 +58,9 @@ def prepare(options):
     )
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-        print(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
+        say(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
     size = sum(shard["bytes"] for shards in manifest.shards.values() for shard in shards)
-    print(f"{options.output}: {size / 1e9:.2f} GB")
+    say(f"{options.output}: {size / 1e9:.2f} GB")
 
 
 def train_clustering(options):
@@ -87,7 +88,7 @@ def export(options):
 
     model, description = load_run(options.run, options.last)
     export(model, description["features"], options.output, songs_heard(description))
-    print(f"{options.output}: SavedModel of {model.name}")
+    say(f"{options.output}: SavedModel of {model.name}")
 
 
 def _train(options, network):
@@ -108,7 +109,7 @@ def _train(options, network):
     from vocaltrack.training import train
 
     train(config, network, options.records, options.run, clustering, options.initial)
-    print(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")
+    say(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")
 
 
 def _songs(options):

@@ -12,10 +12,14 @@ from vocaltrack.errors import UserError
 
 BLOCK = 1 << 17  # samples of a file that are read at a time
 CHUNK_FRAMES = 128
+SPLITS = ("train", "valid", "test")
+STEM_NAMES = ("vocals", "accompaniment")
 OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
 MOST_OVERLAP = 0.9
 CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
 FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
+METHODS = ("head", "clusters")  # where a mask comes from: the mask head or k-means
+PHASES = ("mixture", "griffinlim")  # of the vocals
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
 OPTIMIZERS = ("rmsprop", "adam")
 DECAYS = ("plateau", "cosine")

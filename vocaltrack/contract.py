@@ -3,14 +3,14 @@
 import hashlib
 from pathlib import Path
 
-from vocaltrack.config import MODEL_NAMES
+from vocaltrack.config import METHODS, MODEL_NAMES
 from vocaltrack.errors import UserError
 from vocaltrack.jsonfiles import read_json
 
 CONTRACT_VERSION = 1
 CONTRACT_ASSET = "assets/contract.json"
 CHECKSUMS = "SHA256SUMS"
-METHODS = {  # the first one unless asked
+METHODS_OF = {  # the first one unless asked
     "dc": ("clusters",),
     "hdc": ("head", "clusters"),
     "unet": ("head",),
@@ -59,7 +59,7 @@ def split_method(name):
         (model, method); the method is None where it is not named.
     """
     model, colon, method = name.rpartition(":")
-    return (model, method) if colon and method in ("head", "clusters") else (name, None)
+    return (model, method) if colon and method in METHODS else (name, None)
 
 
 def choose_method(model, method=None, swap=False):
@@ -73,8 +73,8 @@ def choose_method(model, method=None, swap=False):
     Raises:
         UserError: the model has no such method, or the method nothing to swap.
     """
-    chosen = method or METHODS[model][0]
-    if chosen not in METHODS[model]:
+    chosen = method or METHODS_OF[model][0]
+    if chosen not in METHODS_OF[model]:
         raise UserError(f"the model {model} has no {chosen}; leave --method out")
     if swap and chosen != "clusters":
         raise UserError("only clusters can be swapped: use --swap with dc or --method clusters")

@@ -5,16 +5,16 @@ Nothing is decoded here; a reader only looks at names.
 
 import dataclasses
 import importlib.util
-import os
 import re
 from pathlib import Path
 
 import yaml
 
+from vocaltrack.config import SPLITS, STEM_NAMES
+from vocaltrack.dataset_folders import audio_files, dataset_folder, recordings, subfolders
 from vocaltrack.errors import UserError
-from vocaltrack.formats import is_audio
 from vocaltrack.jsonfiles import read_json
-from vocaltrack.songs import SPLITS, STEM_NAMES, Clip, Song, Source
+from vocaltrack.songs import Clip, Song, Source
 from vocaltrack.splits import assign_splits, keep_artists_together
 
 VALID_TEST_FRACTIONS = (0.1, 0.1)
@@ -66,9 +66,9 @@ def mir1k_songs(root):
     Raises:
         UserError: the folder does not look like MIR-1K.
     """
-    root = _folder(root)
+    root = dataset_folder(root)
     clips = {}
-    for name, path in _recordings(root / "Wavfile").items():
+    for name, path in recordings(root / "Wavfile").items():
         match = re.fullmatch(r"(\w+?)_(\d+)_(\d+)", name)
         if match is None:
             raise UserError(f"{path} is not named <singer>_<song>_<clip>, as MIR-1K's files are")
@@ -86,7 +86,9 @@ def mir1k_songs(root):
 def _listed_splits(path):
     """{song: split} of a splits.json; a song may stand in one list only."""
     lists = read_json(path, "the splits")
-    if not all(isinstance(names, list) for names in lists.values()):
+    if not all(isinstance(names, list) for names in lists.values()) or not all(
+        isinstance(name, str) for names in lists.values() for name in names
+    ):
         raise UserError(f'{path} must hold {{"train": [songs], "valid": [songs], ...}}')
     split_of = {}
     for split in SPLITS:
@@ -106,11 +108,11 @@ def read_dsd100(root):
     Raises:
         UserError: the folder does not look like DSD100.
     """
-    root = _folder(root)
+    root = dataset_folder(root)
     songs = []
     for folder_name, split in (("Dev", "train"), ("Test", "test")):
-        for folder in _subfolders(root / "Sources" / folder_name):
-            sources = {name: Source(path) for name, path in _recordings(folder).items()}
+        for folder in subfolders(root / "Sources" / folder_name):
+            sources = {name: Source(path) for name, path in recordings(folder).items()}
             absent = {"vocals", "bass", "drums", "other"} - set(sources)
             if absent:
                 raise UserError(f"{folder} lacks {', '.join(sorted(absent))}")
@@ -139,12 +141,12 @@ def read_musdb(root):
     Raises:
         UserError: the folder does not look like either.
     """
-    root = _folder(root)
+    root = dataset_folder(root)
     validation = _musdb_validation_songs()
     songs = []
     for subset in ("train", "test"):
         stems_of = {p.name.removesuffix(".stem.mp4"): p for p in root.glob(f"{subset}/*.stem.mp4")}
-        stems_of |= {folder.name: folder for folder in _subfolders(root / subset)}
+        stems_of |= {folder.name: folder for folder in subfolders(root / subset)}
         for name, path in sorted(stems_of.items()):
             vocals, *backing = _musdb_sources(path)
             songs.append(
@@ -191,7 +193,7 @@ def read_stems(root):
         UserError: there are no songs, a stem is there twice, or songs lie
             beside the folders of the splits.
     """
-    root = _folder(root)
+    root = dataset_folder(root)
     plain = _folders_of_stems(root)
     split_folders = {split: _folders_of_stems(root / split) for split in SPLITS}
     if plain and any(split_folders.values()):
@@ -208,8 +210,8 @@ def read_stems(root):
 def _folders_of_stems(root):
     """{name: Clip} of the folders in a folder that hold a stem."""
     clips = {}
-    for folder in _subfolders(root):
-        stems = {n: (Source(p),) for n, p in _recordings(folder, wanted=STEM_NAMES).items()}
+    for folder in subfolders(root):
+        stems = {n: (Source(p),) for n, p in recordings(folder, wanted=STEM_NAMES).items()}
         if stems:
             _refuse_misnamed(folder, stems)
             clips[folder.name] = Clip(**stems)
@@ -221,7 +223,7 @@ def _refuse_misnamed(folder, stems):
     missing = [name for name in STEM_NAMES if name not in stems]
     if not missing:
         return
-    for path in _audio_files(folder):
+    for path in audio_files(folder):
         if path.stem.lower() not in KNOWN:
             raise UserError(
                 f"{folder} holds {path.stem} but no {missing[0]}; the stems of a song are named "
@@ -235,36 +237,3 @@ READERS = {
     "musdb": read_musdb,
     "stems": read_stems,
 }
-
-
-def _folder(path):
-    if not Path(path).is_dir():
-        raise UserError(f"{path} is no folder; give the folder of the dataset")
-    return Path(os.path.abspath(path))  # "." too has a name, by which its songs are known
-
-
-def _subfolders(folder):
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _audio_files(folder):
-    """The audio files in a folder, but for hidden ones."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if is_audio(p) and not p.name.startswith("."))
-
-
-def _recordings(folder, wanted=None):
-    """A folder's audio files by their names without endings, of `wanted` alone
-    (in whatever case) if given; refuses what is there twice."""
-    found = {}
-    for path in _audio_files(folder):
-        name = path.stem if wanted is None else path.stem.lower()
-        if wanted and name not in wanted:
-            continue
-        if name in found:
-            raise UserError(f"{folder} holds {name} twice; keep one file")
-        found[name] = path
-    return found

@@ -4,7 +4,17 @@ import argparse
 import math
 import os
 
-from vocaltrack.config import CLIPS, FILENAME, MODEL_NAMES, MOST_OVERLAP, OVERLAP
+from vocaltrack.config import (
+    CLIPS,
+    FILENAME,
+    METHODS,
+    MODEL_NAMES,
+    MOST_OVERLAP,
+    OVERLAP,
+    PHASES,
+    SPLITS,
+    STEM_NAMES,
+)
 
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
@@ -56,9 +66,7 @@ def add_separate(parser):
         help="files inside of -o: {track} is the input's name, {stem} vocals or accompaniment, "
         "{ext} the input's ending, or wav",
     )
-    parser.add_argument(
-        "--stem", choices=("vocals", "accompaniment"), help="with -o: write this one alone"
-    )
+    parser.add_argument("--stem", choices=STEM_NAMES, help="with -o: write this one alone")
     parser.add_argument(
         "--start", type=_SECONDS, default=0, metavar="SECONDS", help="where to begin"
     )
@@ -78,7 +86,7 @@ def add_separate(parser):
     )
     parser.add_argument(
         "--method",
-        choices=("head", "clusters"),
+        choices=METHODS,
         help="of hdc: its mask head (default), or k-means of its embeddings, as for dc",
     )
     parser.add_argument(
@@ -86,7 +94,7 @@ def add_separate(parser):
     )
     parser.add_argument(
         "--phase",
-        choices=("mixture", "griffinlim"),
+        choices=PHASES,
         default="mixture",
         help="mixture: the mask is a gain on the complex mixture; griffinlim: the paper's way, "
         "with far lower fidelity (SDR near -3 dB)",
@@ -123,9 +131,7 @@ def add_evaluate(parser):
         required=True,
         help="name or folder of a SavedModel, hdc:clusters for its k-means; may be repeated",
     )
-    parser.add_argument(
-        "--split", default="valid", choices=("train", "valid", "test"), help="whose songs to score"
-    )
+    parser.add_argument("--split", default="valid", choices=SPLITS, help="whose songs to score")
     parser.add_argument("--json", metavar="FILE", help="write the whole report to this file")
 
 

@@ -112,32 +112,6 @@ def load_run(run, last=False):
     return model, description
 
 
-def load_other_run(run, manifest, wanted):
-    """A run that another one starts from.
-
-    Args:
-        run: its folder.
-        manifest: `Manifest` of the records that the other one learns from.
-        wanted: names of the models that it may hold.
-
-    Returns:
-        (run, description, model); see `load_run`.
-
-    Raises:
-        UserError: it holds none of these models, has other features, or heard
-            songs that the records validate on.
-    """
-    model, description = load_run(run)
-    name = description["training"]["model"]
-    if name not in wanted:
-        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
-    manifest.features.check_same(description["features"], "the records", str(run))
-    leaked = set(songs_heard(description)) & set(manifest.songs.get("valid", ()))
-    if leaked:
-        raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
-    return run, description, model
-
-
 def refuse_ignored_settings(config, network, clustering_run):
     """Refuse what would be ignored in a network that holds no hdc, or no mask head.
 
@@ -180,7 +154,7 @@ def describe_run(config, network, manifest, mean, std, started_from):
         "training": dataclasses.asdict(config),
         "network": dataclasses.asdict(network),
         "features": manifest.features.to_dict(),
-        "started_from": {name: os.path.normpath(path) for name, (path, _) in others.items()},
+        "started_from": {name: os.path.realpath(path) for name, (path, _) in others.items()},
         "mean": list(mean),
         "std": list(std),
         "songs": manifest.songs,

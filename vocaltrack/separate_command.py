@@ -9,13 +9,9 @@ from vocaltrack import signals
 from vocaltrack.config import FILENAME
 from vocaltrack.errors import UserError, say, tell
 from vocaltrack.files import folders_for
-from vocaltrack.quiet import (
-    compute_in_bfloat16,
-    libraries_silenced,
-    load_tensorflow,
-    save_memory,
-    without_extras,
-)
+from vocaltrack.processor import compute_in_bfloat16, save_memory
+from vocaltrack.quiet import libraries_silenced
+from vocaltrack.tensorflow_loading import load_tensorflow, without_extras
 
 SHORTER = 0.5  # seconds by which a film's sound may miss its length in silence
 
@@ -53,8 +49,8 @@ def _separate(options):
             options.model, options.method, options.phase, options.swap, options.overlap
         )
     if options.verbose:
-        print(f"TensorFlow loaded in {imported - started:.1f} s")
-        print(f"{options.model} loaded in {time.perf_counter() - imported:.1f} s")
+        say(f"TensorFlow loaded in {imported - started:.1f} s")
+        say(f"{options.model} loaded in {time.perf_counter() - imported:.1f} s")
     failed = []
     for job in jobs:
         try:
@@ -72,8 +68,8 @@ def _separate(options):
 
 def _jobs(options):
     from vocaltrack.batch import Job, plan_jobs
+    from vocaltrack.config import STEM_NAMES
     from vocaltrack.file_separation import check_agreement
-    from vocaltrack.songs import STEM_NAMES
 
     if options.output is None:
         if len(options.files) != 2:

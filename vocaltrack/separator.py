@@ -7,10 +7,11 @@ from numbers import Real
 
 import numpy as np
 
-from vocaltrack.audio import LOUDEST, check_shape, open_audio
+from vocaltrack.audio import check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
-from vocaltrack.config import BLOCK, MOST_OVERLAP, OVERLAP
+from vocaltrack.config import BLOCK, METHODS, MOST_OVERLAP, OVERLAP, PHASES
 from vocaltrack.contract import choose_method, find_model
+from vocaltrack.decoding import LOUDEST
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file
 from vocaltrack.gains import GainStream
@@ -58,8 +59,8 @@ class Separator:
 
     def __init__(self, model="uhnet", method=None, phase="mixture", swap=False, overlap=OVERLAP):
         for what, value, known in (
-            ("method", method, (None, "head", "clusters")),
-            ("phase", phase, ("mixture", "griffinlim")),
+            ("method", method, (None, *METHODS)),
+            ("phase", phase, PHASES),
         ):
             if value not in known:
                 raise UserError(f"no {what} {value!r}; choose {' or '.join(filter(None, known))}")

@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from vocaltrack.audio import read_audio, resample
+from vocaltrack.config import STEM_NAMES
 from vocaltrack.errors import UserError, one_line
-
-SPLITS = ("train", "valid", "test")
-STEM_NAMES = ("vocals", "accompaniment")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Song:
 
     @property
     def stems(self):
-        """The stems that this song has, of `STEM_NAMES`."""
+        """The stems that this song has, of `config.STEM_NAMES`."""
         return tuple(name for name in STEM_NAMES if all(getattr(c, name) for c in self.clips))
 
     def load(self, sample_rate):

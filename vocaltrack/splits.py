@@ -2,8 +2,8 @@
 
 import hashlib
 
+from vocaltrack.config import SPLITS
 from vocaltrack.errors import UserError
-from vocaltrack.songs import SPLITS
 
 BY_ARTIST = ("DSD100", "MUSDB18")  # datasets with songs of the same library
 

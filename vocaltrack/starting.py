@@ -6,7 +6,7 @@ import keras
 
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, copy_weights
-from vocaltrack.runs import load_other_run
+from vocaltrack.runs import load_run, songs_heard
 
 
 def other_runs(model, manifest, initial_run, clustering_run):
@@ -27,13 +27,39 @@ def other_runs(model, manifest, initial_run, clustering_run):
     """
     initial = clustering = None
     if initial_run is not None:
-        initial = load_other_run(initial_run, manifest, _sources(model))
+        initial = _load_other_run(initial_run, manifest, _sources(model))
     if model == "uhnet":
         if clustering_run is not None:
-            clustering = load_other_run(clustering_run, manifest, ("hdc",))
+            clustering = _load_other_run(clustering_run, manifest, ("hdc",))
         elif initial is None or initial[2].name != "uhnet":
             raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
     return {"initial": initial, "clustering": clustering}
+
+
+def _load_other_run(run, manifest, wanted):
+    """A run that another one starts from.
+
+    Args:
+        run: its folder.
+        manifest: `Manifest` of the records that the other one learns from.
+        wanted: names of the models that it may hold.
+
+    Returns:
+        (run, description, model); see `load_run`.
+
+    Raises:
+        UserError: it holds none of these models, has other features, or heard
+            songs that the records validate on.
+    """
+    model, description = load_run(run)
+    name = description["training"]["model"]
+    if name not in wanted:
+        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
+    manifest.features.check_same(description["features"], "the records", str(run))
+    leaked = set(songs_heard(description)) & set(manifest.songs.get("valid", ()))
+    if leaked:
+        raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
+    return run, description, model
 
 
 def networks(config, network, manifest, others):

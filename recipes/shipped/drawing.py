@@ -10,6 +10,7 @@ import numpy as np
 
 from vocaltrack import augmentation
 from vocaltrack.augmentation import draw_formants, draw_speed, gain, source_samples
+from vocaltrack.config import STEM_NAMES
 from vocaltrack.mixing import (
     CHANCES,
     KINDS,
@@ -48,7 +49,7 @@ class Bank:
         self.samples = end
         of = {
             wanted: [(song, audio, where) for song, name, audio, where in stems if name == wanted]
-            for wanted in ("vocals", "accompaniment")
+            for wanted in STEM_NAMES
         }
         self.vocals, self.accompaniments = Pool(of["vocals"]), Pool(of["accompaniment"])
         self.true = Pool([stem for stem in of["vocals"] if len(stem[0].stems) == 2])

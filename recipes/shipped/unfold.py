@@ -19,7 +19,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from vocaltrack.quiet import load_tensorflow
+from vocaltrack.tensorflow_loading import load_tensorflow
 
 load_tensorflow()
 import numpy as np
