@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 from tests.paths import REPOSITORY
-from vocaltrack.config import PRESETS, ClusteringConfig, UnetConfig
+from vocaltrack.config import PRESETS, ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import (
     build_clustering,
@@ -19,7 +19,7 @@ from vocaltrack.models import (
     normalised_input,
     vocals_mask,
 )
-from vocaltrack.serving import as_served, served_unet
+from vocaltrack.serving import as_served, fill_silence, served_clustering, served_unet
 
 MEAN = np.linspace(-20.0, -50.0, 128)
 STD = np.linspace(10.0, 20.0, 128)
@@ -440,7 +440,7 @@ def as_trained(hdc):
 def test_a_served_clustering_network_is_the_same_function(mask_head):
     model = as_trained(clustering(mask_head))
     before = outputs(model)
-    served = as_served(model)
+    served = served_clustering(model)
     after = served(log_mel(), training=False)
     assert served.name == model.name and set(after) == set(before)
     for name, values in before.items():
@@ -458,13 +458,25 @@ def test_a_network_is_served_where_keras_counts_its_names_anew():
     keras.utils.clear_session()
     model = clustering()
     keras.utils.clear_session()
-    assert as_served(model).name == "hdc"
+    assert as_served(model, FeatureConfig()).name == "hdc"
+
+
+def test_a_network_is_served_with_silence_filled():
+    model, chunks = as_trained(clustering()), log_mel()
+    chunks[0, 100:] = -70.0
+    served = as_served(model, FeatureConfig())
+    found = served(chunks, training=False)
+    expected = model(fill_silence(chunks, FeatureConfig()), training=False)
+    unfilled = model(chunks, training=False)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-5)
+        assert np.abs(found[name] - unfilled[name])[0].max() > 1e-3
 
 
 def test_the_hybrid_is_served_over_a_served_hdc():
     model = unet(hdc=as_trained(clustering()))
     before = np.asarray(vocals_mask(model, log_mel()))
-    served = as_served(model)
+    served = served_unet(model)
     head = served.get_layer("hdc").get_layer("mask_head")
     assert head.kernel.shape == (2 * TINY_CLUSTERING.units, 256)
     assert np.abs(vocals_mask(served, log_mel()) - before).max() < 0.01 * before.std()

@@ -70,7 +70,7 @@ def test_contract_travels_inside(exported):
 def test_no_cudnn_operation_in_the_file(exported):
     """Nor could there be on a machine with a GPU, where Keras's GRUs would take them."""
     for name, (model, _) in exported.items():
-        served = list(as_served(model)._flatten_layers())
+        served = list(as_served(model, FeatureConfig())._flatten_layers())
         assert any(isinstance(x, ServedBidirectional) for x in served) == (name != "unet")
         assert not any(isinstance(x, tf.keras.layers.GRU) for x in served)
     for folder in (*(folder for _, folder in exported.values()), *SAVED_MODELS.iterdir()):

@@ -25,7 +25,7 @@ from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.masks import apply_mask
 from vocaltrack.models import vocals_mask
-from vocaltrack.serving import as_served, fill_silence
+from vocaltrack.serving import as_served
 
 
 def separate_waveform(waveform, predict, config):
@@ -56,7 +56,7 @@ class _Served(tf.Module):
 
     def __init__(self, model, config, contract_file):
         super().__init__()
-        model = as_served(model)
+        model = as_served(model, config)
         # Not the model itself, with which Keras would save functions of its own.
         self.weights = [weight.value for weight in model.weights]
         self.contract = tf.saved_model.Asset(str(contract_file))
@@ -67,7 +67,7 @@ class _Served(tf.Module):
 
             @tf.function(input_signature=[chunk])
             def masks(log_mel):
-                mask = vocals_mask(model, fill_silence(log_mel, config))
+                mask = vocals_mask(model, log_mel)
                 return {"vocals_mask": mask, "accompaniment_mask": 1.0 - mask}
 
             @tf.function(input_signature=[waveform])
@@ -83,8 +83,7 @@ class _Served(tf.Module):
 
             @tf.function(input_signature=[chunk])
             def embeddings(log_mel):
-                vectors = model(fill_silence(log_mel, config), training=False)["embeddings"]
-                return {"embeddings": vectors}
+                return {"embeddings": model(log_mel, training=False)["embeddings"]}
 
             self.endpoints["embeddings"] = embeddings
 

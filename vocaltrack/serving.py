@@ -9,17 +9,21 @@ from vocaltrack.mel import sounding
 NORM = "_norm"  # models.py names a convolution's batch normalisation after it
 
 
-def as_served(model):
+def as_served(model, config):
     """A network as it is exported.
 
     Args:
         model: a `keras.Model` of `models`; not changed.
+        config: `FeatureConfig` that it was trained with.
 
     Returns:
-        `keras.Model` with the same outputs at inference, which shares layers with
-        the model.
+        `keras.Model` with the outputs at inference that the model has for what
+        `fill_silence` makes of the input; it shares layers with the model.
     """
-    return served_clustering(model) if isinstance(model.output, dict) else served_unet(model)
+    faster = served_clustering if isinstance(model.output, dict) else served_unet
+    log_mel = keras.Input(model.input.shape[1:])
+    filled = layers.Lambda(fill_silence, arguments={"config": config}, name="filled")(log_mel)
+    return keras.Model(log_mel, faster(model)(filled), name=model.name)
 
 
 def fill_silence(log_mel, config):
