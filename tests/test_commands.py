@@ -15,7 +15,7 @@ import soundfile
 from vocaltrack.audio import open_audio
 from vocaltrack.cli import main
 from vocaltrack.ffmpeg import Description
-from vocaltrack.quiet import compute_in_bfloat16, warn_if_slow_in_bfloat16
+from vocaltrack.processor import compute_in_bfloat16, warn_if_slow_in_bfloat16
 from vocaltrack.records import Manifest
 
 
@@ -71,6 +71,21 @@ def test_prepare(called, stems, capsys):
         "valid: 2 songs, chunks: 4 true",
         "records: 0.50 GB",
     ]
+
+
+def raising(error):
+    def fail(*arguments):
+        raise error
+
+    return fail
+
+
+def test_what_was_prepared_is_not_an_error_where_nobody_reads(called, stems, monkeypatch):
+    called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 3))
+    unread = io.StringIO()
+    monkeypatch.setattr(unread, "write", raising(BrokenPipeError))
+    monkeypatch.setattr("sys.stdout", unread)
+    run("prepare", "--stems", stems, "-o", "records")
 
 
 def test_songs_that_another_dataset_holds_out_are_left_out_aloud(called, tmp_path, capsys):

@@ -440,9 +440,10 @@ def test_a_song_in_two_lists_of_splits_json_is_refused(tmp_path):
     (tmp_path / "splits.json").write_text('{"train": ["amy_1"], "valid": ["amy_1"]}')
     with pytest.raises(UserError, match="lists amy_1 in train and valid"):
         read_mir1k(tmp_path)
-    (tmp_path / "splits.json").write_text('{"train": 1}')
-    with pytest.raises(UserError, match="must hold"):
-        read_mir1k(tmp_path)
+    for lists in ('{"train": 1}', '{"train": [1]}', '{"train": [["amy_1"]]}', '{"train": "amy_1"}'):
+        (tmp_path / "splits.json").write_text(lists)
+        with pytest.raises(UserError, match="must hold"):
+            read_mir1k(tmp_path)
     (tmp_path / "splits.json").write_text('{"train": ["bug_1"]}')
     with pytest.raises(UserError, match="names none of the songs"):
         read_mir1k(tmp_path)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import soundfile
 
 from tests.paths import EXAMPLE
 from vocaltrack.cli import main
+from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
+from vocaltrack.errors import UserError
 from vocaltrack.evaluation import METRICS, evaluate, oracle_mask, table
 from vocaltrack.metrics import mask_psnr
 from vocaltrack.separator import Separator
@@ -44,6 +47,13 @@ def test_every_system_stands_beside_mixture_and_oracle(report, songs):
     assert report["left_out"] == [f"{songs.name}/only-vocals"]
     assert report["heard"] == {}
     assert report["versions"]["metric"].startswith("museval BSS Eval v4")
+
+
+@pytest.mark.parametrize("name", ("mixture", "oracle"))
+def test_a_model_named_as_what_stands_beside_it_is_refused(songs, name):
+    separator = SimpleNamespace(features=FeatureConfig())
+    with pytest.raises(UserError, match=f"a model is named {name}"):
+        evaluate(read_stems(songs), {"unet": separator, name: separator})
 
 
 def test_the_ceiling_and_the_floor(report, songs):

@@ -384,7 +384,7 @@ def test_training_with_jax(tmp_path):
         ]
         assert np.mean(np.array(changes) > 1e-6) > 0.9
     assert description["songs"]["valid"] == ["MIR-1K/bea_1", "stems/play"]
-    assert description["started_from"] == {"initial": "begin"}
+    assert description["started_from"] == {"initial": os.path.realpath(tmp_path / "begin")}
 
 
 def write(path, audio):

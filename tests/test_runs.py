@@ -17,14 +17,14 @@ from tests.tiny_runs import SMALL_CLUSTERING, SMALL_UNET, settings
 from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
 from vocaltrack.cli import main
 from vocaltrack.compiling import compile_model
-from vocaltrack.config import UnetConfig
+from vocaltrack.config import FeatureConfig, UnetConfig
 from vocaltrack.contract import read_contract
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
 from vocaltrack.models import build_unet
 from vocaltrack.records import Manifest
 from vocaltrack.run_files import read_log, replace_weights
-from vocaltrack.runs import load_run
+from vocaltrack.runs import claimed_run, describe_run, load_run
 from vocaltrack.training import examples, train
 
 
@@ -126,6 +126,30 @@ def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
         train(settings("uhnet"), SMALL_UNET, records, run, "hdc", "uhnet", verbose=0)
     assert train(settings("uhnet", epochs=3), *args, verbose=0).epoch == [2]
     assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
+
+
+def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
+    def started_from(path):
+        initial = (path, {"songs": {"train": ["c/d"]}})
+        songs = {"train": ["a/b"]}
+        manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
+        return describe_run(
+            settings("unet"), SMALL_UNET, manifest, [0.0], [1.0], {"initial": initial}
+        )
+
+    for folder in ("one", "two"):
+        (tmp_path / folder / "begin").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one")
+    with claimed_run(tmp_path / "run", started_from("begin")) as is_new:
+        assert is_new
+    monkeypatch.chdir(tmp_path / "two")
+    with claimed_run(tmp_path / "run", started_from("../one/begin")) as is_new:
+        assert not is_new
+    with (
+        pytest.raises(UserError, match="started_from differs"),
+        claimed_run(tmp_path / "run", started_from("begin")),
+    ):
+        pass
 
 
 def test_an_interrupted_save_leaves_nothing(tmp_path):

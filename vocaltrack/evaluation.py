@@ -140,8 +140,11 @@ def common_features(separators):
         separators: dict from a label to a `Separator`, at least one.
 
     Raises:
-        UserError: their features differ.
+        UserError: their features differ, or one is named as what is scored beside them.
     """
+    taken = sorted({"mixture", "oracle"} & set(separators))
+    if taken:
+        raise UserError(f"a model is named {taken[0]}, as what is scored beside it; rename it")
     first_label, first = next(iter(separators.items()))
     for label, separator in separators.items():
         first.features.check_same(separator.features, first_label, label)

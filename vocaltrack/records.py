@@ -57,12 +57,14 @@ class Manifest:
         """
         folder = Path(folder)
         if not (folder / MANIFEST).exists():
-            raise UserError(f"{folder} holds no {MANIFEST}; make the records with prepare_data.py")
+            raise UserError(
+                f"{folder} holds no {MANIFEST}; make the records with vocaltrack prepare"
+            )
         content = read_json(folder / MANIFEST, "the manifest")
         if content.get("schema") != SCHEMA:
             raise UserError(
                 f"{folder} holds records of schema {content.get('schema')}, this version reads "
-                f"schema {SCHEMA}; make them again with prepare_data.py"
+                f"schema {SCHEMA}; make them again with vocaltrack prepare"
             )
         try:
             content["features"] = FeatureConfig.from_dict(content["features"])
@@ -77,11 +79,11 @@ class Manifest:
             raise UserError(f"{folder / MANIFEST} is damaged ({error}); prepare again") from error
         for path, size in sizes.items():
             if not path.exists():
-                raise UserError(f"{path} is missing; run prepare_data.py again to restore it")
+                raise UserError(f"{path} is missing; run vocaltrack prepare again to restore it")
             if path.stat().st_size != size:
                 raise UserError(
                     f"{path} has {path.stat().st_size} bytes instead of {size}; "
-                    "delete it and run prepare_data.py again to restore it"
+                    "delete it and run vocaltrack prepare again to restore it"
                 )
         return manifest
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
 from vocaltrack.compiling import compile_model
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, say
 from vocaltrack.pipeline import batches, corrupt_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
@@ -53,7 +53,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         has_stopped = epochs_without_gain(keeper.losses()) >= config.patience
         if done:
             rest = "no more to come" if has_stopped or done >= config.epochs else "going on"
-            print(f"{run}: {done} of {config.epochs} epochs are done, {rest}")
+            say(f"{run}: {done} of {config.epochs} epochs are done, {rest}")
         try:
             previews = MaskPreviews(run / "tensorboard", manifest, records)
             return model.fit(
@@ -71,7 +71,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
                 shutil.rmtree(run)
             damaged = ", ".join(corrupt_shards(manifest, records)) or records
             raise UserError(
-                f"{damaged} is corrupt; delete it and run prepare_data.py again to restore it"
+                f"{damaged} is corrupt; delete it and run vocaltrack prepare again to restore it"
             ) from error
 
 

@@ -9,7 +9,7 @@ _SHARE = number(float, 0.0, 1.0)
 def _add_training(parser, models):
     parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
     parser.add_argument(
-        "--records", required=True, metavar="DIR", help="what prepare_data.py wrote"
+        "--records", required=True, metavar="DIR", help="what vocaltrack prepare wrote"
     )
     parser.add_argument(
         "--run", required=True, metavar="DIR", help="folder of the run; an interrupted run goes on"
