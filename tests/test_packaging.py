@@ -12,7 +12,7 @@ from tests.paths import REPOSITORY, SAVED_MODELS
 def test_a_wheel_has_the_models_and_finds_them(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "LICENSE-WEIGHTS.md"):
         shutil.copy(REPOSITORY / name, source)
     for name in ("vocaltrack", "saved_models"):
         shutil.copytree(REPOSITORY / name, source / name)
@@ -20,6 +20,9 @@ def test_a_wheel_has_the_models_and_finds_them(tmp_path):
     subprocess.run([*command, "--wheel-dir", tmp_path, source], check=True, capture_output=True)
     with zipfile.ZipFile(next(tmp_path.glob("vocaltrack-*.whl"))) as wheel:
         wheel.extractall(tmp_path / "installed")
+    (about,) = (tmp_path / "installed").glob("vocaltrack-*.dist-info")
+    assert "non-commercial" in (about / "METADATA").read_text().split("\n\n")[0]
+    assert len([path for path in about.rglob("*") if path.name.startswith("LICENSE")]) == 2
     script = (
         "from vocaltrack.contract import check_checksums, find_model\n"
         "for name in ('dc', 'hdc', 'unet', 'uhnet'):\n"
