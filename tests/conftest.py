@@ -55,3 +55,8 @@ def fake(monkeypatch):
 
     monkeypatch.setattr(separator, "Separator", Fake)
     return Fake
+
+
+@pytest.fixture
+def no_ffmpeg(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("PATH", str(tmp_path_factory.mktemp("empty_path")))

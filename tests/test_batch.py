@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_audio import refusal
+from tests.sounds import refusal
 from vocaltrack.batch import plan_jobs
 
 

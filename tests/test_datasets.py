@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.paths import DATA
 from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_musdb, read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.songs import Clip, Song, Source
 from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
 
 RATE = 8000
-DATA = Path(__file__).parents[1].parent / "shared" / "data"
 # Three of the songs that musdb's mus.yaml holds out, and two that it trains on.
 MUSDB_VALID = ("Actions - One Minute Smile", "Leaf - Summerghost", "Meaxic - Take A Step")
 MUSDB_TRAIN = ("A Classic Education - NightOwl", "Voelund - Comfort Lives In Belief")

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.test_audio import no_ffmpeg, noise, refusal, written  # noqa: F401
+from tests.sounds import noise, refusal, written
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
@@ -112,12 +112,12 @@ def test_no_samples_are_refused(fake):
     refusal(lambda: list(file.blocks()), "holds no samples")
 
 
-def test_without_ffmpeg_the_message_names_it(tmp_path, no_ffmpeg):  # noqa: F811
+def test_without_ffmpeg_the_message_names_it(tmp_path, no_ffmpeg):
     (tmp_path / "a.m4a").write_bytes(b"\0" * 999)
     refusal(lambda: open_audio(tmp_path / "a.m4a"), "a.m4a", "install ffmpeg", "wav")
 
 
-def test_what_libsndfile_reads_needs_no_ffmpeg(tmp_path, no_ffmpeg):  # noqa: F811
+def test_what_libsndfile_reads_needs_no_ffmpeg(tmp_path, no_ffmpeg):
     for name in ("a.wav", "a.flac", "a.ogg", "a.mp3"):
         assert len(read_audio(written(tmp_path / name, noise(5000)))[0]) == 5000
 

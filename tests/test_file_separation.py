@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.test_audio import names, noise, refusal, written
+from tests.sounds import names, noise, refusal, written
 from vocaltrack.audio import open_audio
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file

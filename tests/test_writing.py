@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.test_audio import names, noise, refusal
+from tests.sounds import names, noise, refusal
 from vocaltrack import formats, signals, writing
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
 from vocaltrack.jsonfiles import write_json

@@ -1,0 +1,38 @@
+"""Audio, the files that tests make of it, and what they say of those that they refuse."""
+
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from vocaltrack.errors import UserError
+
+
+def sine(frequency, rate, seconds, level=0.5):
+    time = np.arange(round(rate * seconds)) / rate
+    return (level * np.sin(2 * np.pi * frequency * time)).astype(np.float32)
+
+
+def noise(samples, channels=2, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, (samples, channels)).clip(-1, 1)
+
+
+def written(path, audio, rate=44100, subtype=None, format=None):
+    soundfile.write(path, audio, rate, subtype, format=format)
+    return path
+
+
+def refusal(call, *words):
+    """The call's UserError, which is one line and holds the words."""
+    with pytest.raises(UserError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert str(word) in message
+    return message
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
