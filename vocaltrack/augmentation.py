@@ -213,6 +213,7 @@ def rms(audio):
 
 
 def as_loud_as(reference, audio):
-    """Audio at the loudness of a reference; raised or lowered by `MOST_DB` at most."""
+    """Audio at the loudness of a reference, float32 [samples] both; raised or lowered by
+    `MOST_DB` at most."""
     least, most = np.float32(gain(-MOST_DB)), np.float32(gain(MOST_DB))
     return audio * np.clip(rms(reference) / rms(audio), least, most)

@@ -22,6 +22,9 @@ def batches(manifest, folder, split, batch_size=32, seed=None):
         `tf.data.Dataset` of dicts from "mixture", "vocals" and
         "accompaniment" to float32 [batch, chunk_frames, n_mels] in dB, and
         from "kind" to string [batch].
+
+    Raises:
+        UserError: the records hold no such split.
     """
     paths = manifest.paths(folder, split)
     if seed is None:

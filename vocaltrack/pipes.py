@@ -19,8 +19,13 @@ def ahead(items):
     An error of the iterator is raised where its item would have come. Reading,
     separating and writing overlap in this way; numpy, TensorFlow and
     libsndfile let other threads run while they work.
+
+    Args:
+        items: a generator; closed at the end, also when no more of it is asked for.
+
+    Yields:
+        its items.
     """
-    items = iter(items)
     end = object()
     with ThreadPoolExecutor(1) as pool:
         try:
