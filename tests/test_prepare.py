@@ -1,10 +1,11 @@
 """Preparation end to end on small stems: the same bytes for the same seed, resumable."""
 
+import contextlib
+import functools
 import hashlib
 import json
 import shutil
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 
 import librosa
 import numpy as np
@@ -24,6 +25,7 @@ from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.prepare import prepare
 from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
 from vocaltrack.shards import excerpt_samples
+from vocaltrack.workers import process_pool
 
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=64, n_mels=32, chunk_frames=16)
 CHUNKS = {"train": 22, "valid": 12}  # 22 are rounded up to 24
@@ -39,31 +41,14 @@ SHARD_NAMES = [
 ]
 
 
-class SharedPool:
-    """One real worker process for all tests: each takes seconds to import TensorFlow."""
-
-    pool = None
-
-    def __init__(self, workers, mp_context):
-        assert mp_context.get_start_method() == "spawn"
-        if SharedPool.pool is None:
-            SharedPool.pool = ProcessPoolExecutor(workers, mp_context=mp_context)
-
-    def __enter__(self):
-        return SharedPool.pool
-
-    def __exit__(self, *error):
-        pass
-
-
 @pytest.fixture(scope="module", autouse=True)
 def small_shards_and_shared_workers():
-    with pytest.MonkeyPatch.context() as patch:
+    """One real worker process for all tests: each takes seconds to import TensorFlow."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
         patch.setattr(preparation, "EXCERPTS_PER_SHARD", EXCERPTS_PER_SHARD)
-        patch.setattr(preparation, "ProcessPoolExecutor", SharedPool)
+        pool = functools.cache(lambda: stack.enter_context(process_pool(1)))
+        patch.setattr(preparation, "process_pool", lambda workers: contextlib.nullcontext(pool()))
         yield
-    if SharedPool.pool is not None:
-        SharedPool.pool.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -356,7 +341,7 @@ def test_shard_counts_are_kept_beside_the_shard(prepared):
 
 def test_a_complete_folder_is_left_as_it_is(songs, prepared, monkeypatch):
     manifest, folder = prepared
-    monkeypatch.setattr(preparation, "ProcessPoolExecutor", None)
+    monkeypatch.setattr(preparation, "process_pool", None)
     assert prepare(songs[::-1], folder, CHUNKS, FEATURES, seed=5) == manifest
 
 

@@ -4,9 +4,8 @@ bytes for the same seed."""
 import dataclasses
 import hashlib
 import json
-import multiprocessing
 import shutil
-from concurrent.futures import ProcessPoolExecutor
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from vocaltrack.locks import alone_in
 from vocaltrack.records import Manifest, parse_chunks
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
 from vocaltrack.splits import check_splits
+from vocaltrack.workers import deaf_to_interrupts, process_pool
 
 EXCERPTS_PER_SHARD = 500
 STATISTICS_SHARDS = 4
@@ -79,8 +79,7 @@ def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
         shutil.rmtree(decoded, ignore_errors=True)
         return complete
     decoded.mkdir(exist_ok=True)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as processes:
+    with process_pool(workers) as processes:
         jobs = [(song, decoded, features.sample_rate) for song in songs]
         _run(processes, decode_song, jobs, "decoding", "song")
         kinds = _run(processes, write_shard, [(shard,) for shard in shards], "writing", "shard")
@@ -116,9 +115,11 @@ def _shards(songs, folder, chunks, features, mixtures, seed):
 
 def _run(processes, function, jobs, what, unit):
     """Call a function with each job's arguments, in parallel, under a bar."""
-    futures = [processes.submit(function, *job) for job in jobs]
+    with deaf_to_interrupts():
+        futures = [processes.submit(function, *job) for job in jobs]
     try:
-        with tqdm(futures, desc=what, unit=unit) as bar:  # ended before an error is told
+        # Ended before an error is told.
+        with tqdm(futures, desc=what, unit=unit, disable=sys.stderr is None) as bar:
             return [future.result() for future in bar]
     except BrokenProcessPool as error:
         raise UserError(
