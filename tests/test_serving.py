@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from vocaltrack.config import FeatureConfig
+from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.separator import Separator
-from vocaltrack.serving import fill_silence
+from vocaltrack.serving import QUIET_DB, fill_silence
 
 CONFIG = FeatureConfig()
 RATE = 16000
@@ -30,14 +31,33 @@ def test_silent_frames_become_the_mean_of_the_others():
     np.testing.assert_array_equal(filled[2], original[2])
 
 
-@pytest.mark.parametrize(("below", "is_silent"), ((49.0, False), (51.0, True)))
-def test_a_frame_is_silent_50_db_below_the_loudest_band_of_its_chunk(below, is_silent):
-    original = chunks(1)
+@pytest.mark.parametrize(
+    ("loudest", "peak", "is_silent"),
+    (
+        (0.0, -49.0, False),
+        (0.0, -51.0, True),
+        (30.0, -39.0, False),
+        (30.0, -41.0, True),
+        (-25.0, -69.0, False),
+    ),
+)
+def test_a_frame_is_silent_far_below_the_others_and_near_the_floor(loudest, peak, is_silent):
+    original = np.full((1, 128, 128), -60.0, np.float32)
+    original[0, 20] = loudest
     original[0, 5] = CONFIG.floor_db
-    original[0, 5, 7] = original.max() - below
+    original[0, 5, 7] = peak
     filled = np.asarray(fill_silence(original, CONFIG))
     assert (filled[0, 5] != original[0, 5]).all() == is_silent
-    np.testing.assert_array_equal(np.delete(filled, 5, axis=1), np.delete(original, 5, axis=1))
+    np.testing.assert_array_equal(filled[0, 20], original[0, 20])
+
+
+def test_a_tone_of_73_db_below_full_scale_is_no_silence():
+    """That the bound lies 30 dB above the floor means a tone of -74 dB."""
+    seconds = np.arange(RATE) / RATE
+    for level, is_above in ((-73.0, True), (-75.0, False)):
+        tone = 10 ** (level / 20) * np.sin(2 * np.pi * 440 * seconds)
+        peaks = waveform_to_log_mel(tone.astype(np.float32), CONFIG)[8:-8].numpy().max(axis=1)
+        assert (peaks > CONFIG.floor_db + QUIET_DB).all() == is_above
 
 
 def test_a_frame_at_the_floor_is_silent_however_soft_the_others():
@@ -84,3 +104,17 @@ def test_where_a_song_breaks_off_its_last_second_is_separated_too(song, separate
         there += energy_of_error(vocals, whole, last)
         broken_off += energy_of_error(vocals, separator.separate(mixture[:end], RATE).vocals, last)
     assert broken_off < 1.2 * there
+
+
+def test_soft_music_between_loud_hits_is_separated_as_without_them(song, separated):
+    """0.9.0 took the music for silence, and its vocals were lost (SDR 0.0 dB)."""
+    (vocals, mixture), (separator, _) = song, separated
+    soft = np.float32(10 ** (-45 / 20))
+    hits, others = np.zeros(16 * RATE, np.float32), np.ones(16 * RATE, bool)
+    for start in range(RATE // 2, 16 * RATE, RATE):
+        hits[start : start + 1600] = np.sin(2 * np.pi * 1000 / RATE * np.arange(1600)) * 0.9
+        others[start - 600 : start + 2400] = False
+    disturbed = separator.separate(soft * mixture + hits, RATE).vocals
+    alone = separator.separate(soft * mixture, RATE).vocals
+    error = energy_of_error(soft * vocals, disturbed, others)
+    assert error < 1.5 * energy_of_error(soft * vocals, alone, others)

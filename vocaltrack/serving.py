@@ -6,6 +6,7 @@ from keras import layers, ops
 
 from vocaltrack.mel import sounding
 
+QUIET_DB = 30.0  # above the floor; a band holds a tone of -74 dB of full scale there
 NORM = "_norm"  # models.py names a convolution's batch normalisation after it
 
 
@@ -29,6 +30,9 @@ def as_served(model, config):
 def fill_silence(log_mel, config):
     """Chunks whose silent frames are the mean of their others.
 
+    A frame is silent when none of its bands sounds, see `mel.sounding`, nor lies more than
+    `QUIET_DB` above the floor: soft music beside a loud hit is none.
+
     The networks learnt from recordings, which are seldom silent. Silence before a song, in
     it, and what its last chunk is filled up with behind it make their masks of the music
     beside it worse, up to twice the error; the mean of that music does not.
@@ -40,9 +44,9 @@ def fill_silence(log_mel, config):
     Returns:
         float32 [batch, time, mel]; a chunk that is all silence stays so.
     """
-    loudest = ops.max(log_mel, axis=(1, 2), keepdims=True)
-    heard = ops.any(sounding(log_mel, loudest, config), axis=2, keepdims=True)
-    heard = ops.cast(heard, log_mel.dtype)
+    peaks = ops.max(log_mel, axis=2, keepdims=True)
+    heard = sounding(peaks, ops.max(peaks, axis=1, keepdims=True), config)
+    heard = ops.cast(heard | (peaks > config.floor_db + QUIET_DB), log_mel.dtype)
     frames = ops.sum(heard, axis=1, keepdims=True)
     mean = ops.sum(log_mel * heard, axis=1, keepdims=True) / ops.maximum(frames, 1.0)
     return ops.where((heard > 0.0) | (frames == 0.0), log_mel, mean)
