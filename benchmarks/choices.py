@@ -5,9 +5,9 @@
 Prints, over the validation songs that have both stems (the minute of each in
 which the voice is loudest): what the overlap of chunks costs and gains;
 whether the mixture's level matters; whether the mask should be smoothed and
-the phase refined; one mask for both channels of a stereo mixture, one each, or
-a Wiener filter over both; and how well the highest bands' mask stands for what
-lies above the network's range. The last two are simulated on those songs;
+the phase refined; what hearing the song at other speeds too gains; one mask for
+both channels of a stereo mixture, one each, or a Wiener filter over both; and how
+well the highest bands' mask stands for what lies above the network's range. The last two are simulated on those songs;
 real_stereo.py measures them on a real one.
 """
 
@@ -16,12 +16,14 @@ import time
 
 import librosa
 import numpy as np
+import soxr
 from excerpts import RATE, loudest, validation_songs
 from scipy.ndimage import uniform_filter1d
+from stereo import STEREO, in_stereo
 
 from vocaltrack.augmentation import gain
 from vocaltrack.errors import exits_on_user_error
-from vocaltrack.gains import GainStream, window_length
+from vocaltrack.gains import GainStream
 from vocaltrack.masks import mel_to_bins
 from vocaltrack.mel import mel_centres
 from vocaltrack.metrics import level_db, si_sdr
@@ -29,11 +31,6 @@ from vocaltrack.separator import Separator
 
 SECONDS = 60
 HOP = 256
-STEREO = (
-    "one mask, from the middle",
-    "a mask for each channel",
-    "one mask, then a Wiener filter over both",
-)
 
 
 def main():
@@ -51,6 +48,7 @@ def main():
     levels(separator, pairs)
     smoothing(separator, pairs)
     phases(separator, pairs)
+    speeds(separator, pairs)
     stereo(separator, pairs, others)
     high_band(separator, pairs)
 
@@ -147,6 +145,29 @@ def waveform(complex_spectrum, samples):
     return librosa.istft(complex_spectrum, hop_length=HOP, length=samples)
 
 
+def speeds(separator, pairs):
+    """The mean of what is found in the song as it is and in it played faster or
+    slower, and so higher or lower, as in training."""
+    print("| heard at the speeds | SI-SDR median (mean) |\n|---|---|")
+    scores = {(1.0,): [], (1.0, 1.06): [], (0.94, 1.0, 1.06): []}
+    for vocals, accompaniment in pairs:
+        mixture = (vocals + accompaniment).astype(np.float32)
+        found = {
+            speed: at_speed(separator, mixture, speed) for speed in sorted(set().union(*scores))
+        }
+        for heard, values in scores.items():
+            values.append(si_sdr(vocals, np.mean([found[speed] for speed in heard], axis=0)))
+    for heard, values in scores.items():
+        row(", ".join(f"{speed:g}" for speed in heard), both(values))
+    print()
+
+
+def at_speed(separator, mixture, speed):
+    played = soxr.resample(mixture, 100 * speed, 100)
+    vocals = soxr.resample(separator.separate(played, RATE).vocals, 100, 100 * speed)
+    return np.pad(vocals, (0, 100))[: len(mixture)]
+
+
 def stereo(separator, pairs, others):
     """No stereo songs with stems are at hand: the voice stands in the middle,
     its accompaniment to the left, other music 6 dB lower to the right."""
@@ -164,33 +185,6 @@ def stereo(separator, pairs, others):
     for name, values in scores.items():
         row(name, both(values))
     print()
-
-
-def in_stereo(separator, mixture, rate):
-    """The vocals [samples, 2] in the ways of `STEREO`."""
-    one = separator.separate(mixture, rate).vocals
-    each = [separator.separate(channel, rate).vocals for channel in mixture.T]
-    return one, np.stack(each, axis=1), wiener(mixture, one, separator, rate)
-
-
-def wiener(mixture, vocals, separator, rate):
-    """The vocals by a Wiener filter over both channels: one step of expectation
-    maximisation from the masked ones (Nugraha et al. 2016)."""
-    size = window_length(rate, separator.features)
-    spectra = np.stack(
-        [
-            librosa.stft(np.ascontiguousarray(stem.T), n_fft=size, hop_length=size // 4)
-            for stem in (vocals, mixture - vocals)
-        ]
-    )  # [stem, channel, bin, frame]
-    power = np.mean(np.abs(spectra) ** 2, axis=1) + 1e-10
-    spatial = np.einsum("scft,sdft->sfcd", spectra, spectra.conj())
-    spatial /= power.sum(axis=-1)[..., np.newaxis, np.newaxis]
-    spatial += 1e-3 * np.eye(2)
-    covariances = np.einsum("sft,sfcd->sftcd", power, spatial)
-    filters = covariances[0] @ np.linalg.inv(covariances.sum(axis=0))
-    found = np.einsum("ftcd,dft->cft", filters, spectra.sum(axis=0))
-    return librosa.istft(found, hop_length=size // 4, length=len(mixture)).T
 
 
 def high_band(separator, pairs):
