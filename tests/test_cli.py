@@ -138,6 +138,49 @@ def test_files_are_separated_though_nobody_can_be_told(where, tmp_path, song, fa
     assert (tmp_path / "out" / "song" / "vocals.wav").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["train-unet", "--records", "records", "--run", ""], "--run: a folder without a name"),
+        (["prepare", "--stems", "stems", "-o", ""], "-o/--output: a folder without a name"),
+        (["export", "run", ""], "output: a folder without a name"),
+        (["export", "run", os.fsdecode(b"caf\xe9")], "caf\\udce9' is no UTF-8; rename"),
+    ],
+)
+def test_folders_without_a_name_or_with_an_odd_one_are_refused(capsys, words, message):
+    try:
+        code, error = run(capsys, *words)
+    except SystemExit as left:
+        code, error = left.code, capsys.readouterr().err
+    assert code == 2 and message in error and error.count("\n") == 1
+
+
+def test_a_cache_without_a_folder_is_one_line(capsys, monkeypatch):
+    def no_cache(options):
+        raise RuntimeError("cannot cache function '__o_fold': no locator available for file")
+
+    monkeypatch.setattr("vocaltrack.commands.prepare", no_cache)
+    code, error = run(capsys, "prepare", "--stems", "stems", "-o", "records")
+    assert code == 2 and "let NUMBA_CACHE_DIR name one" in error and error.count("\n") == 1
+
+
+def test_the_users_settings_of_keras_do_not_reach_the_networks(tmp_path):
+    settings = '{"floatx": "bfloat16", "image_data_format": "channels_first", "backend": "torch"}'
+    (tmp_path / "keras.json").write_text(settings)
+    script = (
+        "import os\n"
+        "from vocaltrack.commands import _load\n"
+        "_load()\n"
+        "import keras\n"
+        "print(keras.config.backend(), keras.config.floatx(), keras.config.image_data_format())\n"
+        "print(os.environ['KERAS_HOME'])\n"
+    )
+    environment = {**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "foo"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stdout.split() == ["tensorflow", "float32", "channels_last", str(tmp_path)]
+
+
 def test_a_missing_package_is_one_line_with_the_way_out(capsys, monkeypatch):
     def absent(options):
         raise ModuleNotFoundError("No module named 'soundfile'", name="soundfile")

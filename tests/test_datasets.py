@@ -1,6 +1,7 @@
 """Readers of the datasets, songs and splits, on tiny made-up folders and the real data."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -447,3 +448,12 @@ def test_a_song_in_two_lists_of_splits_json_is_refused(tmp_path):
     (tmp_path / "splits.json").write_text('{"train": ["bug_1"]}')
     with pytest.raises(UserError, match="names none of the songs"):
         read_mir1k(tmp_path)
+
+
+def test_a_name_that_is_no_utf8_is_refused(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    soundfile.write(tmp_path / "a.wav", np.zeros(100), 16000)
+    (tmp_path / "a.wav").rename(folder / "vocals.wav")
+    with pytest.raises(UserError, match=r"holds 'caf\\udce9', whose name is no UTF-8; rename it"):
+        read_stems(tmp_path)

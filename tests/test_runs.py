@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -159,7 +160,7 @@ def test_an_interrupted_save_leaves_nothing(tmp_path):
 
     (tmp_path / "newest.weights.h5").write_text("whole")
     with pytest.raises(KeyboardInterrupt):
-        replace_weights(tmp_path, "newest.weights.h5", interrupted)
+        replace_weights(tmp_path, "newest.weights.h5", interrupted, ())
     assert [path.name for path in tmp_path.iterdir()] == ["newest.weights.h5"]
     assert (tmp_path / "newest.weights.h5").read_text() == "whole"
 
@@ -250,6 +251,8 @@ def test_a_run_has_a_folder_of_its_own(runs, records):
         train(settings("unet"), SMALL_UNET, records, records, verbose=0)
     with pytest.raises(UserError, match="it is a SavedModel, of which recipes/shipped/unfold.py"):
         load_run(SAVED_MODELS / "unet")
+    with pytest.raises(UserError, match="holds a SavedModel; give the run a folder of its own"):
+        train(settings("unet"), SMALL_UNET, records, SAVED_MODELS / "unet", verbose=0)
 
 
 def test_two_trainings_of_one_run_are_refused(runs, records):
@@ -261,6 +264,35 @@ def test_two_trainings_of_one_run_are_refused(runs, records):
     ):
         train(settings("unet", epochs=9), SMALL_UNET, records, runs / "unet", verbose=0)
     assert (runs / "unet" / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("log.csv", "epoch;loss;val_loss\n0;1;1\n", "log.csv is damaged"),
+        ("log.csv", "", "lacks epochs in log.csv"),
+        ("best.keras", None, "lacks best.keras"),
+        ("run.json", '{"training": [], "network": {}}', "run.json is damaged"),
+        ("run.json", '{"started_from": "x"}', "was trained with|is damaged"),
+    ],
+)
+def test_a_run_whose_files_do_not_fit_does_not_go_on(runs, records, tmp_path, name, content, told):
+    run = shutil.copytree(runs / "unet", tmp_path / "unet")
+    (run / name).unlink() if content is None else (run / name).write_text(content)
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.raises(UserError, match=told):
+        train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
+    assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
+
+
+def test_weights_for_which_there_is_no_room_are_not_begun(tmp_path, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)._replace(free=4_999_999)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    million = np.zeros((1000, 1000))
+    with pytest.raises(UserError, match="a.weights.h5 cannot be written: it needs 5.0 MB"):
+        replace_weights(tmp_path, "a.weights.h5", None, [million])
+    replace_weights(tmp_path, "a.weights.h5", Path.touch, [million[1:]])
+    assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
 
 
 @pytest.mark.parametrize("name", ["best.keras", "newest.weights.h5"])
@@ -295,6 +327,10 @@ def test_export_of_a_run(runs, tmp_path):
     assert main(["export", str(runs / "unet"), str(tmp_path / "unet")]) == 0
     heard = json.loads((runs / "unet" / "run.json").read_text())["songs"]["train"]
     assert read_contract(tmp_path / "unet")["heard"] == heard
+    both = shutil.copytree(tmp_path / "unet", tmp_path / "both")
+    (both / "run.json").write_text("{}")  # trained into by an older version
+    assert main(["export", str(runs / "unet"), str(both)]) == 2
+    assert (both / "run.json").exists()
     assert main(["export", str(tmp_path), str(tmp_path / "other")]) == 2
     assert not (tmp_path / "other").exists()
 

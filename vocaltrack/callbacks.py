@@ -48,6 +48,9 @@ class RunKeeper(keras.callbacks.Callback):
                 why = one_line(error)
                 raise UserError(f"{path} cannot be loaded ({why}); give another run") from error
             epochs_done = int(model.optimizer.iterations) // steps_per_epoch
+        if epochs_done > len(self.rows) or epochs_done and not (self.run / "best.keras").exists():
+            lost = "best.keras" if epochs_done <= len(self.rows) else "epochs in log.csv"
+            raise UserError(f"{self.run} lacks {lost}; bring it back or start a new run")
         self.rows = self.rows[:epochs_done]
         return epochs_done
 
@@ -64,10 +67,11 @@ class RunKeeper(keras.callbacks.Callback):
         if logs["val_loss"] < min(self.losses(), default=math.inf):
             if self.saved is not self.model:
                 self.saved.set_weights(self.model.get_weights())
-            replace_weights(self.run, "best.keras", self.saved.save)
+            replace_weights(self.run, "best.keras", self.saved.save, self.saved.weights)
         self.rows.append(row)
         write_log(self.run, self.rows)
-        replace_weights(self.run, "newest.weights.h5", self.model.save_weights)
+        state = (*self.model.weights, *self.model.optimizer.variables)
+        replace_weights(self.run, "newest.weights.h5", self.model.save_weights, state)
 
 
 class Plateau(keras.callbacks.ReduceLROnPlateau):

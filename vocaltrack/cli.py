@@ -29,14 +29,27 @@ def main(arguments=None):
     chosen = build_parser().parse_args(_without_dashes(words))
     signals.end_cleanly()
     numpy_in_one_thread()
+    if sys.stdout is None:  # closed, which libraries do not expect
+        sys.stdout = open(os.devnull, "w")
     if hasattr(sys.stdout, "reconfigure"):  # names of files may be beyond what a terminal shows
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        if chosen.command != "separate":  # which takes any name
+            for word in words:
+                word.encode()
         from vocaltrack import commands
 
         return getattr(commands, chosen.command.replace("-", "_"))(chosen) or 0
     except (UserError, OSError) as error:
         tell(error)
+        return 2
+    except UnicodeEncodeError as error:
+        tell(f"the name {error.object[:99]!r} is no UTF-8; rename the file or folder")
+        return 2
+    except RuntimeError as error:
+        if "no locator available" not in str(error):  # of numba, which librosa loads
+            raise
+        tell("librosa has no folder for its cache; let NUMBA_CACHE_DIR name one")
         return 2
     except ModuleNotFoundError as error:
         tell(

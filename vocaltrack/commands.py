@@ -3,13 +3,14 @@
 import dataclasses
 import sys
 
+from vocaltrack import signals
 from vocaltrack.config import FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, say
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.separate_command import separate
-from vocaltrack.tensorflow_loading import load_tensorflow
+from vocaltrack.tensorflow_loading import load_tensorflow, without_settings
 
 __all__ = ["evaluate", "export", "prepare", "separate", "train_clustering", "train_unet"]
 
@@ -28,7 +29,7 @@ def evaluate(options):
     if not chosen:
         others = ", ".join(sorted({song.split for song in songs}))
         raise UserError(f"no songs in the split {options.split}; --split can be {others}")
-    load_tensorflow()
+    _load()
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
 
@@ -48,7 +49,7 @@ def evaluate(options):
 def prepare(options):
     """Turn datasets into records."""
     songs = _songs(options)
-    load_tensorflow()
+    _load()
     from vocaltrack.prepare import prepare
 
     chunks = {"train": options.train_chunks, "valid": options.valid_chunks}
@@ -83,12 +84,19 @@ def export(options):
     from vocaltrack.runs import load_run, read_run, songs_heard
 
     read_run(options.run, options.last)  # refused before TensorFlow loads
-    load_tensorflow()
+    _load()
     from vocaltrack.savedmodel import export
 
     model, description = load_run(options.run, options.last)
     export(model, description["features"], options.output, songs_heard(description))
     say(f"{options.output}: SavedModel of {model.name}")
+
+
+def _load():
+    """Load TensorFlow and Keras; a signal meanwhile ends the process at once."""
+    with signals.at_once(), without_settings():
+        load_tensorflow()
+        import keras  # noqa: F401
 
 
 def _train(options, network):
@@ -103,7 +111,7 @@ def _train(options, network):
     Manifest.load(options.records)
     for run in filter(None, (options.initial, clustering)):
         read_run(run)
-    load_tensorflow()
+    _load()
     if options.precision != "float32":
         warn_if_slow_in_bfloat16()
     from vocaltrack.training import train

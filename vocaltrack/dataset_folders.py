@@ -22,14 +22,26 @@ def subfolders(folder):
     """The folders in a folder, sorted; none in one that is absent."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [path for path in _visible(folder) if path.is_dir()]
 
 
 def audio_files(folder):
     """The audio files in a folder, sorted; none in one that is absent."""
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if is_audio(p) and not p.name.startswith("."))
+    return [path for path in _visible(folder) if is_audio(path)]
+
+
+def _visible(folder):
+    """What is in a folder, sorted; records, which name it, take UTF-8 alone."""
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    for path in paths:
+        try:
+            path.name.encode()
+        except UnicodeEncodeError as error:
+            what = f"{folder} holds {path.name!r}, whose name is no UTF-8; rename it"
+            raise UserError(what) from error
+    return paths
 
 
 def recordings(folder, wanted=None):

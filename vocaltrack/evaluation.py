@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import io
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -50,7 +51,7 @@ def evaluate(songs, separators):
     """
     features = common_features(separators)
     report = {"songs": {}, "instrumentals": {}, "left_out": []}
-    for song in tqdm(songs, desc="evaluating", unit="song"):
+    for song in tqdm(songs, desc="evaluating", unit="song", disable=sys.stderr is None):
         if "accompaniment" not in song.stems:
             report["left_out"].append(song.key)
             continue

@@ -39,6 +39,13 @@ def number(kind, low, high=math.inf):
     return parse
 
 
+def folder(text):
+    """An argparse type: a folder, which has a name."""
+    if not text:
+        raise argparse.ArgumentTypeError("a folder without a name")
+    return text
+
+
 COUNT = number(int, 1)
 SEED = number(int, 0, 2**32 - 1)
 _SECONDS = number(float, 0.0, 1e9)
@@ -139,7 +146,7 @@ def add_prepare(parser):
     """Options of `prepare`."""
     _add_datasets(parser)
     parser.add_argument(
-        "-o", "--output", required=True, metavar="DIR", help="folder of the records"
+        "-o", "--output", type=folder, required=True, metavar="DIR", help="folder of the records"
     )
     parser.add_argument("--train-chunks", type=COUNT, default=64000, help="chunks to mix, 1 s each")
     parser.add_argument("--valid-chunks", type=COUNT, default=2048, help="chunks to validate on")
@@ -156,8 +163,10 @@ def add_prepare(parser):
 
 def add_export(parser):
     """Options of `export`."""
-    parser.add_argument("run", help="folder of a run")
-    parser.add_argument("output", help="folder of the SavedModel; one that is there is replaced")
+    parser.add_argument("run", type=folder, help="folder of a run")
+    parser.add_argument(
+        "output", type=folder, help="folder of the SavedModel; one that is there is replaced"
+    )
     parser.add_argument(
         "--last",
         action="store_true",

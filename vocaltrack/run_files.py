@@ -4,10 +4,13 @@ import csv
 import io
 import math
 import os
+import shutil
 from pathlib import Path
 
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
+
+BYTES_EACH = 5  # of a float32 and its share of what the file holds besides
 
 
 def check_losses(epoch, losses):
@@ -23,23 +26,52 @@ def check_losses(epoch, losses):
         )
 
 
-def replace_weights(run, name, save):
-    """Write a file of a run's weights as a whole; `save` takes its path."""
+def replace_weights(run, name, save, variables):
+    """Write a file of a run's weights as a whole.
+
+    Args:
+        run: folder of the run.
+        name: of the file.
+        save: takes the path to write to.
+        variables: those that the file holds, for which there must be room: HDF5 may end
+            the process on a full disk.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     temporary = run / f"temporary.{name}"
+    size = BYTES_EACH * sum(math.prod(variable.shape) for variable in variables)
     try:
+        if shutil.disk_usage(run).free < size:
+            raise OSError(f"it needs {size / 1e6:.1f} MB, which the disk has not left")
         save(temporary)
         os.replace(temporary, run / name)
+    except OSError as error:
+        raise UserError(
+            f"{run / name} cannot be written: {one_line(error)}; "
+            "make room and run the same again, it goes on"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def read_log(run):
-    """The rows of a run's log as dicts of strings; empty before the first epoch."""
+    """The rows of a run's log as dicts of strings; empty before the first epoch.
+
+    Raises:
+        UserError: it is damaged.
+    """
     path = run / "log.csv"
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+        rows = list(csv.DictReader(file))
+    try:
+        for row in rows:
+            float(row["val_loss"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is damaged; bring it back or start a new run") from error
+    return rows
 
 
 def write_log(run, rows):

@@ -188,11 +188,15 @@ def claimed_run(run, description):
         UserError: names the first setting that differs; or another process trains it.
     """
     is_new = not run.exists()
-    if (run / MANIFEST).exists():
-        raise UserError(f"{run} holds records; give the run a folder of its own")
+    for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
+        if (run / part).exists():
+            raise UserError(f"{run} holds {what}; give the run a folder of its own")
     make_folder(run)
     with alone_in(run):
-        _refuse_other_settings(run, description)
+        try:
+            _refuse_other_settings(run, description)
+        except (AttributeError, TypeError) as error:
+            raise UserError(f"{run / 'run.json'} is damaged; give another folder") from error
         write_json(run / "run.json", description)
         yield is_new
 

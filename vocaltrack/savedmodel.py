@@ -129,7 +129,8 @@ def export(model, config, folder, heard=()):
 
 
 def _may_replace(folder):
-    return (folder / CONTRACT_ASSET).exists() or not any(folder.iterdir())
+    is_run = (folder / "run.json").exists()
+    return (folder / CONTRACT_ASSET).exists() and not is_run or not any(folder.iterdir())
 
 
 @dataclasses.dataclass(frozen=True)

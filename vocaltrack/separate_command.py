@@ -11,7 +11,7 @@ from vocaltrack.errors import UserError, say, tell
 from vocaltrack.files import folders_for
 from vocaltrack.processor import compute_in_bfloat16, save_memory
 from vocaltrack.quiet import libraries_silenced
-from vocaltrack.tensorflow_loading import load_tensorflow, without_extras
+from vocaltrack.tensorflow_loading import load_tensorflow, without_extras, without_settings
 
 SHORTER = 0.5  # seconds by which a film's sound may miss its length in silence
 
@@ -39,7 +39,7 @@ def _separate(options):
     started = time.perf_counter()
     save_memory()
     with signals.at_once():
-        with without_extras():
+        with without_settings(), without_extras():
             load_tensorflow(options.jobs, options.verbose)
         compute_in_bfloat16()
         from vocaltrack.separator import Separator

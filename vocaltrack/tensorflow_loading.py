@@ -55,6 +55,23 @@ def _import_silently():
 
 
 @contextlib.contextmanager
+def without_settings():
+    """Hide the user's settings of Keras, which is loaded meanwhile: another backend or
+    layout of arrays, or another number format, is not what these networks are made of."""
+    hidden = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}  # holds no keras.json
+    own = {name: os.environ.get(name) for name in hidden}
+    os.environ.update(hidden)
+    try:
+        yield
+    finally:
+        for name, value in own.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def without_extras():
     """Hide from Keras, which TensorFlow loads with itself, what it loads only where it is
     installed: more than a quarter of the time that loading takes, and 100 MB, for pictures,

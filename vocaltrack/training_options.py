@@ -1,7 +1,7 @@
 """The options of the commands that train, as functions that add them to a parser."""
 
 from vocaltrack.config import DECAYS, OPTIMIZERS, PRECISIONS, PRESETS
-from vocaltrack.options import COUNT, SEED, number
+from vocaltrack.options import COUNT, SEED, folder, number
 
 _SHARE = number(float, 0.0, 1.0)
 
@@ -9,10 +9,14 @@ _SHARE = number(float, 0.0, 1.0)
 def _add_training(parser, models):
     parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
     parser.add_argument(
-        "--records", required=True, metavar="DIR", help="what vocaltrack prepare wrote"
+        "--records", type=folder, required=True, metavar="DIR", help="what vocaltrack prepare wrote"
     )
     parser.add_argument(
-        "--run", required=True, metavar="DIR", help="folder of the run; an interrupted run goes on"
+        "--run",
+        type=folder,
+        required=True,
+        metavar="DIR",
+        help="folder of the run; an interrupted run goes on",
     )
     parser.add_argument(
         "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"

@@ -170,8 +170,8 @@ def train(model, saved, config, features, songs, options):
             for variable, value in zip(part, values):
                 variable.assign(value)
         saved.set_weights(model.get_weights())
-        replace_weights(options.run, "best.keras", saved.save)
-        replace_weights(options.run, "newest.weights.h5", saved.save_weights)
+        replace_weights(options.run, "best.keras", saved.save, saved.weights)
+        replace_weights(options.run, "newest.weights.h5", saved.save_weights, saved.weights)
         write_log(options.run, rows)
         passed, start = [], time.perf_counter()
 
