@@ -12,7 +12,7 @@ from tests.paths import REPOSITORY
 from vocaltrack.workers import deaf_to_interrupts, process_pool
 
 SCRIPT = """
-import os, sys, time
+import os, signal, time
 from vocaltrack.workers import deaf_to_interrupts, process_pool
 
 def sleep(seconds):
@@ -20,6 +20,7 @@ def sleep(seconds):
     time.sleep(seconds)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
     with process_pool(2) as processes:
         with deaf_to_interrupts():
             futures = [processes.submit(sleep, 300) for _ in range(4)]

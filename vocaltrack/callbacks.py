@@ -36,6 +36,9 @@ class RunKeeper(keras.callbacks.Callback):
 
         Returns:
             the number of epochs that are done.
+
+        Raises:
+            UserError: the state cannot be loaded, or the log or the best weights are lost.
         """
         epochs_done = 0
         path = self.run / "newest.weights.h5"
@@ -48,9 +51,12 @@ class RunKeeper(keras.callbacks.Callback):
                 why = one_line(error)
                 raise UserError(f"{path} cannot be loaded ({why}); give another run") from error
             epochs_done = int(model.optimizer.iterations) // steps_per_epoch
-        if epochs_done > len(self.rows) or epochs_done and not (self.run / "best.keras").exists():
-            lost = "best.keras" if epochs_done <= len(self.rows) else "epochs in log.csv"
-            raise UserError(f"{self.run} lacks {lost}; bring it back or start a new run")
+        for lost, is_there in (
+            ("epochs in log.csv", len(self.rows) >= epochs_done),
+            ("best.keras", not epochs_done or (self.run / "best.keras").exists()),
+        ):
+            if not is_there:
+                raise UserError(f"{self.run} lacks {lost}; bring it back or start a new run")
         self.rows = self.rows[:epochs_done]
         return epochs_done
 
