@@ -79,10 +79,13 @@ def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
         shutil.rmtree(decoded, ignore_errors=True)
         return complete
     decoded.mkdir(exist_ok=True)
-    with process_pool(workers) as processes:
-        jobs = [(song, decoded, features.sample_rate) for song in songs]
-        _run(processes, decode_song, jobs, "decoding", "song")
-        kinds = _run(processes, write_shard, [(shard,) for shard in shards], "writing", "shard")
+    try:
+        with process_pool(workers) as processes:
+            jobs = [(song, decoded, features.sample_rate) for song in songs]
+            _run(processes, decode_song, jobs, "decoding", "song")
+            kinds = _run(processes, write_shard, [(shard,) for shard in shards], "writing", "shard")
+    finally:
+        _clear(folder)
     manifest = _manifest(shards, kinds, features, seed)
     manifest.save(folder)
     shutil.rmtree(decoded)
@@ -175,9 +178,7 @@ def _claim(folder, plan):
     digest = hashlib.sha256(plan.encode()).hexdigest()
     mark = folder / "plan.sha256"
     if mark.exists() and mark.read_text().strip() == digest:
-        for left_over in folder.glob(f"{PREFIX}*"):
-            if left_over.is_file():
-                left_over.unlink()
+        _clear(folder)
         return
     if any(folder.glob("*.tfrecord")):
         raise UserError(
@@ -186,6 +187,13 @@ def _claim(folder, plan):
         )
     shutil.rmtree(folder / DECODED, ignore_errors=True)
     write_atomically(mark, lambda path: Path(path).write_text(digest + "\n"))
+
+
+def _clear(folder):
+    """Delete what processes that were ended had begun to write."""
+    for left_over in folder.glob(f"{PREFIX}*"):
+        if left_over.is_file():
+            left_over.unlink()
 
 
 def _complete(folder):
