@@ -9,11 +9,11 @@ import time
 import pytest
 
 from tests.paths import REPOSITORY
-from vocaltrack.workers import deaf_to_interrupts, process_pool
+from vocaltrack.workers import process_pool
 
 SCRIPT = """
 import os, signal, time
-from vocaltrack.workers import deaf_to_interrupts, process_pool
+from vocaltrack.workers import process_pool
 
 def sleep(seconds):
     print(os.getpid(), flush=True)
@@ -22,15 +22,14 @@ def sleep(seconds):
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup ignores it
     with process_pool(2) as processes:
-        with deaf_to_interrupts():
-            futures = [processes.submit(sleep, 300) for _ in range(4)]
+        futures = [processes.submit(sleep, 300) for _ in range(4)]
         for future in futures:
             future.result()
 """
 
 
 def test_results_come_back():
-    with process_pool(2) as processes, deaf_to_interrupts():
+    with process_pool(2) as processes:
         futures = [processes.submit(divmod, number, 3) for number in range(20)]
     assert [future.result() for future in futures] == [divmod(number, 3) for number in range(20)]
 

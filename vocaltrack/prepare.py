@@ -20,7 +20,7 @@ from vocaltrack.locks import alone_in
 from vocaltrack.records import Manifest, parse_chunks
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
 from vocaltrack.splits import check_splits
-from vocaltrack.workers import deaf_to_interrupts, process_pool
+from vocaltrack.workers import process_pool
 
 EXCERPTS_PER_SHARD = 500
 STATISTICS_SHARDS = 4
@@ -118,8 +118,7 @@ def _shards(songs, folder, chunks, features, mixtures, seed):
 
 def _run(processes, function, jobs, what, unit):
     """Call a function with each job's arguments, in parallel, under a bar."""
-    with deaf_to_interrupts():
-        futures = [processes.submit(function, *job) for job in jobs]
+    futures = [processes.submit(function, *job) for job in jobs]
     try:
         # Ended before an error is told.
         with tqdm(futures, desc=what, unit=unit, disable=sys.stderr is None) as bar:

@@ -41,26 +41,23 @@ def load_tensorflow(cores=None, verbose=False):
 
 
 def _import_silently():
-    own = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    try:
-        with stderr_lost():
-            import tensorflow  # noqa: F401
-    finally:
-        # Processes started from here are to be quiet too, and to decide for themselves.
-        if own is None:
-            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
-        else:
-            os.environ["TF_CPP_MIN_LOG_LEVEL"] = own
+    # For so long only: processes started from here are to decide for themselves.
+    with _environment({"TF_CPP_MIN_LOG_LEVEL": "3"}), stderr_lost():
+        import tensorflow  # noqa: F401
 
 
-@contextlib.contextmanager
 def without_settings():
     """Hide the user's settings of Keras, which is loaded meanwhile: another backend or
     layout of arrays, or another number format, is not what these networks are made of."""
-    hidden = {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}  # holds no keras.json
-    own = {name: os.environ.get(name) for name in hidden}
-    os.environ.update(hidden)
+    # The folder holds no keras.json.
+    return _environment({"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull})
+
+
+@contextlib.contextmanager
+def _environment(values):
+    """Other values in the process's environment until the block ends."""
+    own = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

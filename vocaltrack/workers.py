@@ -26,13 +26,19 @@ def process_pool(workers):
     with (
         reader,
         writer,
-        ProcessPoolExecutor(workers, context, _end_with, (reader,)) as processes,
+        _Pool(workers, context, _end_with, (reader,)) as processes,
     ):
         try:
             yield processes
         except BaseException:
             writer.close()
             raise
+
+
+class _Pool(ProcessPoolExecutor):
+    def submit(self, *call, **options):
+        with _deaf_to_interrupts():  # it is here that processes are started
+            return super().submit(*call, **options)
 
 
 def _end_with(reader):
@@ -48,9 +54,9 @@ def _end_with(reader):
 
 
 @contextlib.contextmanager
-def deaf_to_interrupts():
-    """Start processes within the block: Ctrl-C, which a terminal sends to all of them,
-    reaches none that still loads its modules."""
+def _deaf_to_interrupts():
+    """Let Ctrl-C, which a terminal sends to all processes, reach none that is started
+    within the block and still loads its modules."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
