@@ -3,18 +3,21 @@
     python benchmarks/real_stereo.py [--model uhnet]
 
 Prints what choices.py simulates, measured on the one stereo song at 44.1 kHz with true
-stems that is at hand: 6 s of The Easton Ellises' *Falcon 69*, which come with stempeg
-and need ffmpeg.
+stems that is at hand: 6 s of The Easton Ellises' *Falcon 69*, which come with stempeg (a
+part of museval) and need ffmpeg.
 """
 
 import argparse
+import importlib.util
+from pathlib import Path
 
 import librosa
 import numpy as np
 from choices import STEREO, above, in_stereo, row
 from excerpts import RATE
 
-from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.audio import read_track
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
@@ -42,12 +45,12 @@ def main():
 
 def song():
     """(mixture, vocals, sample rate), float32 [samples, 2]."""
-    try:
-        import stempeg
-    except RuntimeError as error:  # it looks for ffmpeg at once
-        raise UserError("no ffmpeg on the PATH; install it to read the song") from error
-    stems, rate = stempeg.read_stems(stempeg.example_stem_path())
-    return stems[1:].sum(axis=0, dtype=np.float32), stems[-1], rate
+    folder = Path(importlib.util.find_spec("stempeg").submodule_search_locations[0]) / "data"
+    (path,) = folder.glob("*.stem.mp4")
+    tracks = [read_track(path, number) for number in range(5)]
+    stems = np.stack([audio for audio, _ in tracks])
+    rate = tracks[0][1]
+    return stems[1:].sum(axis=0), stems[4], rate
 
 
 if __name__ == "__main__":

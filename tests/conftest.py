@@ -1,8 +1,13 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import os
+import shutil
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
@@ -12,6 +17,11 @@ from vocaltrack.processor import compute_with_onednn
 
 compute_with_onednn()  # as in the package; before a test file loads TensorFlow
 os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves
+if shutil.which("ffmpeg") is None:
+    bin_folder = tempfile.TemporaryDirectory()
+    with contextlib.suppress(RuntimeError):  # it has none for this machine
+        (Path(bin_folder.name) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    os.environ["PATH"] += os.pathsep + bin_folder.name
 
 from tests.tiny_runs import other_records, records, runs  # noqa: E402, F401
 

@@ -1,5 +1,6 @@
 """Where the tests find real audio and the shipped models."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,4 @@ DATA = REPOSITORY.parent / "shared" / "data"
 needs_data = pytest.mark.skipif(
     not DATA.is_dir(), reason="needs the training audio in ../shared/data, which is not here"
 )
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")

@@ -1,6 +1,7 @@
 """Audio, the files that tests make of it, and what they say of those that they refuse."""
 
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -21,6 +22,15 @@ def noise(samples, channels=2, seed=0):
 def written(path, audio, rate=44100, subtype=None, format=None):
     soundfile.write(path, audio, rate, subtype, format=format)
     return path
+
+
+def convert(source, target, *options):
+    """The target, into which ffmpeg brings the source."""
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-i", source, *options, target]
+    done = subprocess.run([os.fspath(word) for word in command], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this ffmpeg cannot write {target.name}: {done.stderr}")
+    return target
 
 
 def refusal(call, *words):

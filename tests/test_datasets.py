@@ -1,5 +1,6 @@
 """Readers of the datasets, songs and splits, on tiny made-up folders and the real data."""
 
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -8,9 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import DATA
+from tests.paths import DATA, needs_ffmpeg
+from tests.sounds import refusal
+from vocaltrack.audio import read_audio
 from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_musdb, read_stems
 from vocaltrack.errors import UserError
+from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.songs import Clip, Song, Source
 from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
 
@@ -183,9 +187,30 @@ def test_musdb_stem_files(tmp_path):
     (clip,) = songs[0].clips
     assert [source.stem_id for source in clip.vocals] == [4]
     assert sorted(source.stem_id for source in clip.accompaniment) == [1, 2, 3]
-    with pytest.raises(UserError, match="ffmpeg") as caught:
-        songs[0].load(RATE)["vocals"]
-    assert "\n" not in str(caught.value)
+    refusal(lambda: songs[0].load(RATE), songs[0].name, "cannot be read as audio")
+
+
+@needs_ffmpeg
+def test_a_musdb_stem_file_has_its_stems(tmp_path):
+    """The one that comes with stempeg: 6 s of Falcon 69."""
+    package = importlib.util.find_spec("stempeg").submodule_search_locations[0]
+    (example,) = Path(package).glob("data/*.stem.mp4")
+    (tmp_path / "test").mkdir()
+    path = tmp_path / "test" / "A - Song.stem.mp4"
+    path.symlink_to(example)
+    (song,) = read_musdb(tmp_path)
+    stems = song.load(44100)
+    mixture, rate = read_audio(path)  # the first track
+    assert rate == 44100 and len(stems["vocals"]) == len(mixture)
+    # Each track lost something of its own to AAC.
+    assert si_sdr(mixture.mean(axis=1), stems["vocals"] + stems["accompaniment"]) > 12
+    assert level_db(stems["vocals"]) < level_db(stems["accompaniment"]) - 3
+    refusal(lambda: Source(path, stem_id=5).load(44100), "holds no sound")
+
+
+def test_musdb_stem_files_need_ffmpeg(tmp_path, no_ffmpeg):
+    (tmp_path / "a.stem.mp4").write_bytes(b"a")
+    refusal(lambda: Source(tmp_path / "a.stem.mp4", stem_id=4).load(RATE), "install ffmpeg")
 
 
 def test_musdb_refusals(tmp_path):

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import REPOSITORY, SAVED_MODELS
+from tests.paths import REPOSITORY, SAVED_MODELS, needs_ffmpeg
 from vocaltrack import separate_command, separator, signals
 from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
@@ -32,7 +32,6 @@ LOSSLESS |= {"FLOAT": 24, "DOUBLE": 24}
 # soundfile fails to read what libsndfile writes of these.
 UNREADABLE = {"DWVW_12", "DWVW_16", "DWVW_24"}
 SECONDS = 20
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 
 
 class TooSlow(BaseException):

@@ -10,9 +10,10 @@ import soundfile
 import soxr
 
 from vocaltrack import ffmpeg, truncation
-from vocaltrack.decoding import MP3_SUBTYPES, AudioFile
+from vocaltrack.decoding import CUT_SHORT, MP3_SUBTYPES, AudioFile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
+from vocaltrack.films import film_is_cut
 
 LONGEST = 1e9  # seconds
 MOST_HEADER = 65536  # bytes; so much may precede no samples at all
@@ -46,7 +47,7 @@ def open_audio(path, start=0.0, duration=None):
         rate, channels, samples, subtype, exact, is_cut = _by_libsndfile(path)
     except (OSError, RuntimeError, TypeError) as error:
         rate, channels = ffmpeg.probe(path, one_line(error))
-        samples, subtype, exact, is_cut = None, None, False, truncation.film_is_cut(path)
+        samples, subtype, exact, is_cut = None, None, False, film_is_cut(path)
     check_shape(rate, channels, path)
     if state in truncation.OGG_FAULTS:
         raise UserError(f"{path} {truncation.OGG_FAULTS[state]}")
@@ -56,9 +57,10 @@ def open_audio(path, start=0.0, duration=None):
         if samples and first >= samples:
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
         left = min(samples, stop or samples) - first
-    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact)
-    if (is_cut or state == "cut") and (stop is None or samples is None or stop > samples):
-        raise file.damaged(left, "it is cut short")
+    is_cut = is_cut or state == "cut"
+    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact, is_cut)
+    if is_cut and (stop is None or samples is not None and stop > samples):
+        raise file.damaged(left, CUT_SHORT)
     return file
 
 
@@ -119,6 +121,28 @@ def read_audio(path):
     """
     file = open_audio(path)
     return np.concatenate(list(file.blocks())).astype(np.float32, copy=False), file.sample_rate
+
+
+def read_track(path, track):
+    """Read one audio track of several, e.g. of a MUSDB18 .stem.mp4, through ffmpeg.
+
+    Args:
+        path: the file.
+        track: number of the audio track, from 0 up.
+
+    Returns:
+        (audio, sample_rate) as `read_audio`.
+
+    Raises:
+        UserError: there is no ffmpeg or no such track, or the file is damaged.
+    """
+    _refuse_what_is_no_file(path)
+    rate, _ = ffmpeg.probe(path, "libsndfile reads no tracks", track)
+    try:
+        return np.concatenate(list(ffmpeg.decode(path, track))), rate
+    except ffmpeg.Stumbled as error:
+        at = error.done / rate
+        raise UserError(f"{path} is damaged after {at:.2f} s ({error.why})") from error
 
 
 def resample(audio, source_rate, target_rate):

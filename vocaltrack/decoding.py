@@ -19,6 +19,7 @@ SEEKABLE_SUBTYPES = ("PCM", "FLOAT", "DOUBLE")
 MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or less
 OPUS_SLACK = 0.02  # seconds: a packet, which encoders do not always fill
 FINE = 1024  # samples; so exactly is told where a file is damaged
+CUT_SHORT = "it is cut short"
 LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
 
 
@@ -36,6 +37,7 @@ class AudioFile:
         first: first sample of the cut.
         stop: sample after the cut's last; None for the file's end.
         exact: whether `samples` is known; else it is None, or a guess for an mp3.
+        is_cut: whether the file is known to have lost its end.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class AudioFile:
     first: int
     stop: int | None
     exact: bool
+    is_cut: bool
 
     def blocks(self):
         """Read the file from the start of the cut.
@@ -76,11 +79,13 @@ class AudioFile:
             raise UserError(f"{self.path} ends before --start {self.first / self.sample_rate:.10g}")
         if done == 0:
             raise UserError(f"{self.path} holds no samples")
+        wanted = math.inf if self.stop is None else self.stop - self.first
+        if self.is_cut and done < wanted:
+            raise self.damaged(done, CUT_SHORT)
         slack = OPUS_SLACK * self.sample_rate if self.subtype == "OPUS" else 1
         slack = MP3_SLACK + 1 if self.subtype in MP3_SUBTYPES else slack
         if self.exact and done <= self.samples - slack:
-            raise self.damaged(done, "it is cut short")
-        wanted = math.inf if self.stop is None else self.stop - self.first
+            raise self.damaged(done, CUT_SHORT)
         if not self.exact and self.subtype and self.samples <= done < wanted:
             # libsndfile stops where it guesses the end to be.
             raise UserError(
@@ -134,7 +139,9 @@ class AudioFile:
         """The error for a file whose samples end after `done` of the cut's (None: nobody
         knows where)."""
         if done is None:
-            return UserError(f"{self.path} is damaged ({why}); give a whole file")
+            return UserError(
+                f"{self.path} is damaged ({why}); give a whole file, or take a part with --duration"
+            )
         good = max(0, math.floor(100 * done / self.sample_rate) / 100)
         cut = f"; --duration {good:.2f} takes what comes before" if good else ""
         at = (self.first + done) / self.sample_rate

@@ -15,6 +15,7 @@ from vocaltrack.errors import UserError, one_line
 
 HEADER = struct.Struct(">4sIIIII")
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
+_SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
 _LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
 
 
@@ -36,7 +37,7 @@ class Description:
     """What a file says of itself.
 
     Attributes:
-        tracks: number of audio tracks, of which `decode` takes the first.
+        tracks: number of audio tracks, of which the first is read.
         seconds: length of the whole, or None where the file does not say it.
         subtype: sample format of the first track as libsndfile would name it,
             where it is one of integers of 24 bit; else None.
@@ -47,12 +48,13 @@ class Description:
     subtype: str | None
 
 
-def probe(path, why):
-    """Rate and channels of the first audio track of a file.
+def probe(path, why, track=0):
+    """Rate and channels of an audio track of a file.
 
     Args:
         path: the file.
         why: what libsndfile said of it, for the message.
+        track: number of the audio track, from 0 up.
 
     Returns:
         (sample_rate in Hz, channels).
@@ -65,12 +67,12 @@ def probe(path, why):
             f"{path} cannot be read as audio ({why}); if it is m4a, mp4, wma or a video, install "
             "ffmpeg, else give a wav, flac, ogg, opus or mp3 file"
         )
-    with _decoder(path) as (process, messages):
+    with _decoder(path, track) as (process, messages):
         return _read_header(process, messages, path)
 
 
-def decode(path):
-    """Decode the first audio track of a file.
+def decode(path, track=0):
+    """Decode an audio track of a file, the first unless told.
 
     Yields:
         float32 [at most 131072, channels].
@@ -79,7 +81,7 @@ def decode(path):
         UserError: ffmpeg finds no audio in the file.
         Stumbled: the file is damaged.
     """
-    with _decoder(path) as (process, messages):
+    with _decoder(path, track) as (process, messages):
         _, channels = _read_header(process, messages, path)
         frame, done = 4 * channels, 0
         while data := process.stdout.read(BLOCK * frame):
@@ -88,7 +90,7 @@ def decode(path):
             yield np.frombuffer(whole, ">f4").astype(np.float32).reshape(-1, channels)
         # Of much that it cannot read ffmpeg complains, and calls it a success.
         if process.wait() or messages.tell():
-            raise Stumbled(done, _last_line(messages))
+            raise Stumbled(done, _complaint(messages))
 
 
 def describe(path):
@@ -103,10 +105,10 @@ def describe(path):
 
 
 @contextlib.contextmanager
-def _decoder(path):
+def _decoder(path, track):
     # The AU header tells rate and channels before the first sample, in a pipe too.
     command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", f"file:{path}"]
-    command += ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    command += ["-map", f"0:a:{track}", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
@@ -123,15 +125,16 @@ def _read_header(process, messages, path):
     start = process.stdout.read(HEADER.size)
     if len(start) < HEADER.size:
         process.wait()
-        why = _last_line(messages)
-        why = "it holds no sound" if "trailing '?' to the map" in why else why
+        why = _complaint(messages)
+        why = "it holds no sound" if "matches no streams" in why else why
         raise UserError(f"{path} cannot be read as audio ({why}); give an audio file")
     _, offset, _, _, sample_rate, channels = HEADER.unpack(start)
     process.stdout.read(offset - HEADER.size)
     return sample_rate, channels
 
 
-def _last_line(messages):
+def _complaint(messages):
+    """The first that ffmpeg says, which is nearest to the cause, in one line."""
     messages.seek(0)
     lines = messages.read().decode(errors="replace").strip().splitlines()
-    return one_line(lines[-1]) if lines else "ffmpeg did not say why"
+    return one_line(_SPEAKER.sub("", lines[0])) if lines else "ffmpeg did not say why"

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from vocaltrack.audio import read_audio, resample
+from vocaltrack.audio import read_audio, read_track, resample
 from vocaltrack.config import STEM_NAMES
-from vocaltrack.errors import UserError, one_line
+from vocaltrack.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Source:
     Attributes:
         path: the audio file.
         channel: the channel to take; None for the mean of all.
-        stem_id: the stem inside a Native Instruments .stem.mp4 (MUSDB18);
-            None for ordinary files.
+        stem_id: the audio track of a Native Instruments .stem.mp4 (MUSDB18)
+            that holds the stem; None for ordinary files.
     """
 
     path: Path
@@ -30,7 +30,7 @@ class Source:
         if self.stem_id is None:
             audio, rate = read_audio(self.path)
         else:
-            audio, rate = _read_stem(self.path, self.stem_id)
+            audio, rate = read_track(self.path, self.stem_id)
         if self.channel is None:
             mono = audio.mean(axis=1)
         elif self.channel < audio.shape[1]:
@@ -38,19 +38,6 @@ class Source:
         else:
             raise UserError(f"{self.path} has no channel {self.channel + 1}; is it a stereo file?")
         return resample(np.ascontiguousarray(mono), rate, sample_rate)
-
-
-def _read_stem(path, stem_id):
-    try:
-        import stempeg
-
-        audio, rate = stempeg.read_stems(str(path), stem_id=stem_id)
-    except Exception as error:
-        raise UserError(
-            f"{path} cannot be read: {one_line(error)}; .stem.mp4 files need ffmpeg on the PATH "
-            "(or use MUSDB18-HQ, whose files are wav)"
-        ) from error
-    return audio.astype(np.float32).reshape(len(audio), -1), int(rate)
 
 
 @dataclasses.dataclass(frozen=True)

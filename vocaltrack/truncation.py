@@ -20,12 +20,6 @@ OGG_FAULTS = {
 }
 # Ogg's checksum goes through the bits the other way round than zlib's.
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
-ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
-ASF_HEADER = 65536  # bytes in which the properties are
-FLV_HEADER = 12  # bytes, before which no tag begins
-FLV_TAGS = (b"\x08", b"\x09", b"\x12")  # audio, video, script
-AVI_PARTS = (b"AVI ", b"AVIX")
 COUNTED = ("AVR", "MPC2K", "MAT5", "NIST")
 _FRAMES = re.compile(r"^ *(?:Frames *:|Rows : \d+ +Cols :|sample_count -i) (\d+)", re.MULTILINE)
 NOTED = ("MAT4", "VOC")
@@ -87,45 +81,6 @@ def ogg_checksum(page):
     """CRC-32 of an Ogg page whose own checksum is 0, as its 4 bytes."""
     crc = zlib.crc32(page.translate(MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return crc.to_bytes(4, "big").translate(MIRRORED)
-
-
-def film_is_cut(path):
-    """Whether an AVI, FLV or WMV film (or WMA) ends before its end, which ffmpeg
-    takes for whole; False for what is none of these."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        start = file.read(16)
-        if start == ASF:
-            return _asf_is_cut(file.read(ASF_HEADER), size)
-        if start[:3] == b"FLV":
-            return _flv_is_cut(file, size)
-        return _avi_is_cut(file, size)
-
-
-def _asf_is_cut(header, size):
-    """By the size in its properties, which counts unless the film is live."""
-    at = header.find(ASF_PROPERTIES)
-    live = at < 0 or header[at + 88 : at + 89] in (b"", b"\1", b"\3")
-    return not live and int.from_bytes(header[at + 40 : at + 48], "little") > size
-
-
-def _flv_is_cut(file, size):
-    """By its last tag: each is followed by its length."""
-    file.seek(max(0, size - 4))
-    last = size - 4 - int.from_bytes(file.read(4), "big")
-    file.seek(max(0, last))
-    return last < FLV_HEADER or file.read(1) not in FLV_TAGS
-
-
-def _avi_is_cut(file, size):
-    """By the sizes of its parts; False for what is no AVI."""
-    end = 0
-    file.seek(end)
-    while (start := file.read(12))[:4] == b"RIFF" and start[8:] in AVI_PARTS and any(start[4:8]):
-        end += 8 + int.from_bytes(start[4:8], "little")
-        end += end % 2
-        file.seek(end)
-    return end > size + SLACK and end - size < 2**31
 
 
 def mp3_tells_length(path):
