@@ -1,6 +1,5 @@
 """ffmpeg: a fake one tells what we make of it, the real one that it is so."""
 
-import os
 import re
 import struct
 import subprocess
