@@ -1,49 +1,17 @@
 """Readers of the datasets, songs and splits, on tiny made-up folders and the real data."""
 
-import importlib.util
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import DATA, needs_ffmpeg
-from tests.sounds import refusal
-from vocaltrack.audio import read_audio
-from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_musdb, read_stems
+from tests.dataset_files import RATE, noise, sources, splits_of, write
+from tests.paths import DATA
+from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_stems
 from vocaltrack.errors import UserError
-from vocaltrack.metrics import level_db, si_sdr
-from vocaltrack.songs import Clip, Song, Source
-from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
-
-RATE = 8000
-# Three of the songs that musdb's mus.yaml holds out, and two that it trains on.
-MUSDB_VALID = ("Actions - One Minute Smile", "Leaf - Summerghost", "Meaxic - Take A Step")
-MUSDB_TRAIN = ("A Classic Education - NightOwl", "Voelund - Comfort Lives In Belief")
-
-
-def noise(seed, seconds=0.2):
-    generator = np.random.default_rng(seed)
-    return generator.uniform(-0.3, 0.3, round(RATE * seconds)).astype(np.float32)
-
-
-def write(path, audio, rate=RATE):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, audio, rate, subtype="FLOAT")
-
-
-def splits_of(songs):
-    return {song.name: song.split for song in songs}
-
-
-def sources(folder, seeds):
-    """Write {name: noise of a seed} as wav files; return the noises."""
-    audio = {name: noise(seed) for name, seed in seeds.items()}
-    for name, samples in audio.items():
-        write(folder / f"{name}.wav", samples)
-    return audio
+from vocaltrack.splits import assign_splits, check_splits
 
 
 @pytest.fixture
@@ -149,76 +117,6 @@ def test_dsd100_refusals(tmp_path):
     sources(tmp_path / "Sources" / "Dev" / "051 - A - B", {"vocals": 1, "bass": 2})
     with pytest.raises(UserError, match="051 - A - B lacks drums, other"):
         read_dsd100(tmp_path)
-
-
-def test_musdb_hq(tmp_path):
-    seeds = {"vocals": 1, "bass": 2, "drums": 3, "other": 4, "mixture": 5}
-    for name in MUSDB_TRAIN + MUSDB_VALID:
-        audio = sources(tmp_path / "train" / name, seeds)
-    sources(tmp_path / "test" / "AM Contra - Heart Peripheral", seeds)
-    songs = read_musdb(tmp_path)
-    check_splits(songs)
-    expected = dict.fromkeys(MUSDB_TRAIN, "train") | dict.fromkeys(MUSDB_VALID, "valid")
-    assert splits_of(songs) == expected | {"AM Contra - Heart Peripheral": "test"}
-    song = next(song for song in songs if song.name == MUSDB_TRAIN[0])
-    assert (song.singer, song.key) == ("A Classic Education", f"MUSDB18/{song.name}")
-    np.testing.assert_array_equal(song.load(RATE)["vocals"], audio["vocals"])
-    backing = audio["bass"] + audio["drums"] + audio["other"]
-    np.testing.assert_allclose(song.load(RATE)["accompaniment"], backing, atol=1e-6)
-
-
-def test_musdb_leaves_held_out_artists_out_of_the_training(tmp_path):
-    seeds = {"vocals": 1, "bass": 2, "drums": 3, "other": 4}
-    for name in ("Leaf - Wicked", "Leaf - Summerghost", "Lushlife - Toynbee Suite"):
-        sources(tmp_path / "train" / name, seeds)
-    sources(tmp_path / "test" / "Lushlife - Other Song", seeds)
-    songs = read_musdb(tmp_path)
-    assert splits_of(songs) == {"Leaf - Summerghost": "valid", "Lushlife - Other Song": "test"}
-    check_splits(songs)
-
-
-def test_musdb_stem_files(tmp_path):
-    for name in (MUSDB_TRAIN[0], MUSDB_VALID[0]):
-        path = tmp_path / "train" / f"{name}.stem.mp4"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"not really a stem file")
-    songs = read_musdb(tmp_path)
-    assert splits_of(songs) == {MUSDB_TRAIN[0]: "train", MUSDB_VALID[0]: "valid"}
-    (clip,) = songs[0].clips
-    assert [source.stem_id for source in clip.vocals] == [4]
-    assert sorted(source.stem_id for source in clip.accompaniment) == [1, 2, 3]
-    refusal(lambda: songs[0].load(RATE), songs[0].name, "cannot be read as audio")
-
-
-@needs_ffmpeg
-def test_a_musdb_stem_file_has_its_stems(tmp_path):
-    """The one that comes with stempeg: 6 s of Falcon 69."""
-    package = importlib.util.find_spec("stempeg").submodule_search_locations[0]
-    (example,) = Path(package).glob("data/*.stem.mp4")
-    (tmp_path / "test").mkdir()
-    path = tmp_path / "test" / "A - Song.stem.mp4"
-    path.symlink_to(example)
-    (song,) = read_musdb(tmp_path)
-    stems = song.load(44100)
-    mixture, rate = read_audio(path)  # the first track
-    assert rate == 44100 and len(stems["vocals"]) == len(mixture)
-    # Each track lost something of its own to AAC.
-    assert si_sdr(mixture.mean(axis=1), stems["vocals"] + stems["accompaniment"]) > 12
-    assert level_db(stems["vocals"]) < level_db(stems["accompaniment"]) - 3
-    refusal(lambda: Source(path, stem_id=5).load(44100), "holds no sound")
-
-
-def test_musdb_stem_files_need_ffmpeg(tmp_path, no_ffmpeg):
-    (tmp_path / "a.stem.mp4").write_bytes(b"a")
-    refusal(lambda: Source(tmp_path / "a.stem.mp4", stem_id=4).load(RATE), "install ffmpeg")
-
-
-def test_musdb_refusals(tmp_path):
-    with pytest.raises(UserError, match="holds no MUSDB18 songs"):
-        read_musdb(tmp_path)
-    sources(tmp_path / "train" / MUSDB_TRAIN[0], {"vocals": 1, "drums": 2})
-    with pytest.raises(UserError, match=r"NightOwl lacks .*bass\.wav.*other\.wav"):
-        read_musdb(tmp_path)
 
 
 def test_stems_with_split_folders(tmp_path):
@@ -331,98 +229,6 @@ def test_readers_refuse_absent_folders(tmp_path, name):
         READERS[name](tmp_path / "absent")
 
 
-def test_load_sums_sources_and_pads_each_clip(tmp_path):
-    """The second clip's vocals start where its accompaniment does."""
-    lengths = {"v1": 0.1, "a1": 0.2, "b1": 0.15, "v2": 0.2, "a2": 0.1}
-    audio = {name: noise(n, s) for n, (name, s) in enumerate(lengths.items())}
-    for name, samples in audio.items():
-        write(tmp_path / f"{name}.wav", samples)
-    v1, a1, b1, v2, a2 = (Source(tmp_path / f"{name}.wav") for name in lengths)
-    song = Song("x", "d", "s", "train", (Clip((v1,), (a1, b1)), Clip((v2,), (a2,))))
-    vocals, accompaniment = song.load(RATE).values()
-    assert len(vocals) == len(accompaniment) == 3200
-    np.testing.assert_array_equal(vocals[:800], audio["v1"])
-    assert not vocals[800:1600].any()
-    np.testing.assert_array_equal(vocals[1600:], audio["v2"])
-    np.testing.assert_array_equal(accompaniment[:1200], audio["a1"][:1200] + audio["b1"])
-    np.testing.assert_array_equal(accompaniment[1200:1600], audio["a1"][1200:])
-    np.testing.assert_array_equal(accompaniment[1600:2400], audio["a2"])
-    assert not accompaniment[2400:].any()
-
-
-def test_load_resamples_and_takes_the_mean_of_the_channels(tmp_path):
-    time = np.arange(8820) / 44100
-    tone = 0.5 * np.sin(2 * np.pi * 440 * time)
-    write(tmp_path / "v.wav", np.stack([tone, 0.5 * tone], axis=1), 44100)
-    song = Song("x", "d", "s", "train", (Clip((Source(tmp_path / "v.wav"),)),))
-    vocals = song.load(16000)["vocals"]
-    assert (vocals.shape, vocals.dtype) == ((3200,), np.float32)
-    expected = 0.375 * np.sin(2 * np.pi * 440 * np.arange(3200) / 16000)
-    assert np.abs(vocals - expected)[320:-320].max() < 1e-3
-
-
-def test_a_song_has_only_the_stems_of_all_its_clips():
-    voice, music = (Source(Path("v.wav")),), (Source(Path("a.wav")),)
-    song = Song("x", "d", "s", "train", (Clip(voice, music), Clip((), music)))
-    assert song.stems == ("accompaniment",)
-
-
-def test_check_splits():
-    def song(name, singer, split, dataset="d"):
-        return Song(name, dataset, singer, split, ())
-
-    check_splits([song("a", "x", "train"), song("b", "x", "train"), song("c", "y", "valid")])
-    check_splits([song("a", "x", "train", "d"), song("a", "x", "valid", "e")])
-    with pytest.raises(UserError, match="song d/a is in the splits train and test"):
-        check_splits([song("a", "x", "train"), song("a", "y", "test")])
-    with pytest.raises(UserError, match="singer d/x is in the splits valid and train"):
-        check_splits([song("a", "x", "valid"), song("b", "x", "train")])
-
-
-def test_artists_of_two_datasets_are_kept_together():
-    """MUSDB18 tests on songs that DSD100 trains on."""
-    contra = Song("051 - AM Contra - Heart Peripheral", "DSD100", "AM Contra", "train", ())
-    other = Song("052 - B - C", "DSD100", "B", "valid", ())
-    same = Song("AM Contra - Heart Peripheral", "MUSDB18", "AM Contra", "test", ())
-    stems = Song("AM Contra", "stems", "AM Contra", "train", ())  # a folder's name
-    kept = keep_artists_together([contra, other, same, stems])
-    assert kept == [other, same, stems]
-
-
-def test_assign_splits():
-    singers = [f"singer{number}" for number in range(2000)]
-    dealt = assign_splits(singers, (0.1, 0.2), seed=1)
-    assert dealt == assign_splits(singers[::-1] + singers, (0.1, 0.2), seed=1)
-    assert dealt != assign_splits(singers, (0.1, 0.2), seed=2)
-    assert set(dealt) == set(singers)
-    counts = {split: list(dealt.values()).count(split) for split in ("train", "valid", "test")}
-    assert counts == pytest.approx({"train": 1400, "valid": 200, "test": 400}, abs=60)
-
-
-def test_who_is_in_train_stays_there_when_others_join():
-    for seed in range(40):
-        heard = set()
-        for number in range(3, 40):
-            dealt = assign_splits([f"singer{n}" for n in range(number)], (0.1, 0.1), seed)
-            assert all(dealt[name] == "train" for name in heard)
-            heard |= {name for name, split in dealt.items() if split == "train"}
-
-
-@pytest.mark.parametrize(
-    ("singers", "splits"),
-    [
-        ("a", ["train"]),
-        ("ab", ["train", "valid"]),
-        ("abc", ["test", "train", "valid"]),
-        ("abcde", ["test", "train", "train", "train", "valid"]),
-    ],
-)
-def test_a_few_singers_are_enough_for_every_split(singers, splits):
-    assert sorted(assign_splits(singers, (0.1, 0.1), seed=0).values()) == splits
-    held_out = [split for split in splits if split != "test"]
-    assert set(assign_splits(singers, (0.1, 0.0), seed=0).values()) == set(held_out)
-
-
 @pytest.mark.skipif(not (DATA / "MIR-1K").is_dir(), reason="needs the data in ../shared/data")
 def test_real_mir1k():
     songs = read_mir1k(DATA / "MIR-1K")
@@ -452,12 +258,6 @@ def test_real_stems():
     singing = by_name["ravdess-actor01"] if "ravdess-actor01" in by_name else songs[0]
     audio = singing.load(16000)[singing.stems[0]]
     assert len(audio) > 16000 and 0.001 < np.sqrt(np.mean(audio**2)) < 0.5
-
-
-def test_two_songs_of_one_name_are_refused(tmp_path):
-    song = Song("a", "stems", "a", "train", ())
-    with pytest.raises(UserError, match="two songs are named stems/a"):
-        check_splits([song, song])
 
 
 def test_a_song_in_two_lists_of_splits_json_is_refused(tmp_path):

@@ -1,7 +1,6 @@
 """The networks: shapes, sizes, the defects of the paper's code, and that they learn."""
 
 import dataclasses
-import functools
 
 import keras
 import numpy as np
@@ -9,72 +8,24 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from tests.paths import REPOSITORY
-from vocaltrack.config import PRESETS, ClusteringConfig, FeatureConfig, UnetConfig
-from vocaltrack.losses import DeepClusteringLoss
-from vocaltrack.models import (
-    build_clustering,
-    build_unet,
-    copy_weights,
-    normalised_input,
-    vocals_mask,
+from tests.networks import (
+    MEAN,
+    STD,
+    STYLES,
+    TINY_CLUSTERING,
+    TINY_UNET,
+    assert_same_outputs,
+    built,
+    clustering,
+    log_mel,
+    outputs,
+    trained_a_step,
+    unet,
 )
-from vocaltrack.serving import as_served, fill_silence, served_clustering, served_unet
-
-MEAN = np.linspace(-20.0, -50.0, 128)
-STD = np.linspace(10.0, 20.0, 128)
-TINY_CLUSTERING = ClusteringConfig(units=4, layers=1, embedding_size=3, dropout=0.5)
-TINY_UNET = {style: UnetConfig(filters=2, style=style) for style in ("double", "strided")}
-STYLES = tuple(TINY_UNET)
-
-
-def log_mel(batch=2, seed=0):
-    values = np.random.default_rng(seed).normal(MEAN, STD, (batch, 128, 128))
-    return values.astype(np.float32)
-
-
-def clustering(mask_head=True, seed=0):
-    keras.utils.set_random_seed(seed)
-    return build_clustering(TINY_CLUSTERING, MEAN, STD, mask_head)
-
-
-def unet(style="strided", hdc=None, seed=0, **hybrid):
-    """A U-net, or a UH-net over `hdc`, whose statistics and biases are not the initial ones."""
-    keras.utils.set_random_seed(seed)
-    config = dataclasses.replace(TINY_UNET[style], **hybrid)
-    model = build_unet(config, MEAN, STD, hdc)
-    rng = np.random.default_rng(seed)
-    for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
-    return model
-
-
-@functools.cache
-def built(name):
-    """One network of each kind for all the tests that change nothing in it."""
-    if name in ("dc", "hdc"):
-        return clustering(name == "hdc")
-    return unet(hdc=built("hdc") if name == "uhnet" else None)
-
-
-@functools.cache
-def traced(model):
-    return tf.function(model)
-
-
-def outputs(model, training=False):
-    """The outputs for `log_mel()` by name, as arrays."""
-    result = traced(model)(log_mel(), training=training)
-    result = result if isinstance(result, dict) else {"mask": result}
-    return {name: value.numpy() for name, value in result.items()}
-
-
-def assert_same_outputs(first, second):
-    expected, found = outputs(first), outputs(second)
-    assert expected.keys() == found.keys()
-    for name in expected:
-        np.testing.assert_allclose(found[name], expected[name], atol=1e-6)
+from tests.paths import REPOSITORY
+from vocaltrack.config import PRESETS, ClusteringConfig, UnetConfig
+from vocaltrack.losses import DeepClusteringLoss
+from vocaltrack.models import build_clustering, build_unet, normalised_input, vocals_mask
 
 
 @pytest.mark.parametrize(
@@ -266,85 +217,6 @@ def test_inputs_are_normalised_band_by_band(name):
     np.testing.assert_allclose(normalised, (log_mel() - MEAN) / STD, atol=1e-4)
 
 
-def seen_by_the_unet(uhnet):
-    return keras.Model(uhnet.input, uhnet.get_layer("log_mel_and_masks").output)
-
-
-@pytest.mark.parametrize("training", (False, True))
-def test_uhnet_sees_the_masks_unscrambled(training):
-    """Defect 5: the original reshaped them, so that time, band and mask were mixed up.
-
-    In training too they are those of the hdc without its dropout.
-    """
-    x, masks = log_mel(), outputs(built("hdc"))["masks"]
-    channels = outputs(seen_by_the_unet(built("uhnet")), training)["mask"]
-    assert channels.shape == (2, 128, 128, 3)
-    np.testing.assert_allclose(channels[..., 0], (x - MEAN) / STD, atol=1e-4)
-    np.testing.assert_allclose(channels[..., 1:], masks, atol=1e-6)
-    assert np.abs(channels[..., 1] - masks.reshape(2, 2, 128, 128)[:, 0]).max() > 0.01
-    assert np.abs(channels[..., 1] - masks[..., 1]).max() > 0.01
-
-
-def trained_a_step(model):
-    model.compile(keras.optimizers.Adam(0.01), loss="binary_crossentropy")
-    target = (np.random.default_rng(1).random((2, 128, 128, 1)) > 0.5).astype(np.float32)
-    model.train_on_batch(log_mel(), target)
-    return model
-
-
-def test_the_clustering_network_inside_the_uhnet_is_frozen():
-    model = unet(hdc=built("hdc"))
-    hdc = model.get_layer("hdc")
-    assert hdc.trainable_weights == [] and len(hdc.weights) > 0
-    inner = {id(weight) for weight in hdc.weights}
-    assert inner <= {id(weight) for weight in model.weights}
-    assert not inner & {id(weight) for weight in model.trainable_weights}
-    alone = build_unet(TINY_UNET["strided"], MEAN, STD)
-    assert len(model.trainable_weights) == len(alone.trainable_weights)
-    before, outside = hdc.get_weights(), model.get_layer("down0").get_weights()
-    trained_a_step(model)
-    for old, new in zip(before, hdc.get_weights()):
-        np.testing.assert_array_equal(new, old)
-    assert np.abs(model.get_layer("down0").get_weights()[0] - outside[0]).max() > 1e-3
-
-
-def test_a_fine_tuned_uhnet_trains_its_clustering_network():
-    model = unet(hdc=built("hdc"), fine_tuned=True)
-    hdc = model.get_layer("hdc")
-    learning = {id(weight) for weight in model.trainable_weights}
-    assert {id(weight) for weight in hdc.trainable_weights} < learning
-    named = [hdc.get_layer(name) for name in ("bi_gru_1", "projection", "mask_head")]
-    before = [layer.get_weights()[0] for layer in named]
-    trained_a_step(model)
-    for layer, old in zip(named, before):
-        assert np.abs(layer.get_weights()[0] - old).max() > 1e-3
-
-
-def test_the_clustering_network_that_a_uhnet_is_made_from_stays_as_it_was():
-    hdc = clustering()
-    before, masks = hdc.get_weights(), outputs(hdc, training=True)["masks"]
-    trained_a_step(unet(hdc=hdc, fine_tuned=True))
-    unet(hdc=hdc)
-    for old, new in zip(before, hdc.get_weights(), strict=True):
-        np.testing.assert_array_equal(new, old)
-    assert len(hdc.trainable_weights) == len(hdc.weights)
-    assert np.abs(outputs(hdc, training=True)["masks"] - masks).max() > 1e-3  # dropout
-
-
-@pytest.mark.parametrize("frozen_before", (False, True))
-@pytest.mark.parametrize("fine_tuned", (False, True))
-def test_dropout_in_the_clustering_network_is_for_training_alone(fine_tuned, frozen_before):
-    """Also in that of a uhnet in which it had none, and learned nothing."""
-    hdc = built("uhnet").get_layer("hdc") if frozen_before else built("hdc")
-    masks = outputs(built("hdc"))["masks"]
-    model = unet(hdc=hdc, clustering_dropout=0.3, fine_tuned=fine_tuned)
-    inside = model.get_layer("hdc")
-    assert len(inside.trainable_weights) == (len(inside.weights) if fine_tuned else 0)
-    seen = seen_by_the_unet(model)
-    np.testing.assert_allclose(outputs(seen)["mask"][..., 1:], masks, atol=1e-6)
-    assert np.abs(outputs(seen, training=True)["mask"][..., 1:] - masks).max() > 1e-3
-
-
 @pytest.mark.parametrize("name", ("hdc", "unet"))
 def test_dropout_is_off_when_serving(name):
     model = clustering() if name == "hdc" else unet()
@@ -365,134 +237,12 @@ def test_saved_and_loaded(name, tmp_path):
     assert_same_outputs(model, twin)
 
 
-def test_a_loaded_uhnet_is_as_frozen_as_before(tmp_path):
-    built("uhnet").save(tmp_path / "uhnet.keras")
-    model = keras.models.load_model(tmp_path / "uhnet.keras")
-    hdc = model.get_layer("hdc")
-    assert hdc.trainable_weights == []
-    assert [x.rate for x in hdc.layers if isinstance(x, layers.Dropout)] == [0.0, 0.0]
-    channels = outputs(seen_by_the_unet(model), training=True)["mask"]
-    np.testing.assert_allclose(channels[..., 1:], outputs(built("hdc"))["masks"], atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ("hdc", "uhnet"))
 def test_config_round_trip(name):
     model = built(name)
     twin = keras.Model.from_config(model.get_config())
     twin.set_weights(model.get_weights())
     assert_same_outputs(model, twin)
-
-
-@pytest.mark.parametrize("style", STYLES)
-def test_a_uhnet_starts_out_as_the_unet_it_is_made_from(style):
-    source = unet(style, seed=1)
-    target = unet(style, built("hdc"), seed=2)
-    assert np.abs(outputs(source)["mask"] - outputs(target)["mask"]).max() > 0.01
-    copied = copy_weights(source, target)
-    assert copied == [layer.name for layer in source.layers if layer.weights]
-    assert_same_outputs(source, target)
-    kernel = target.get_layer("down0" if style == "strided" else "down0_a").kernel.numpy()
-    assert kernel.shape[2] == 3
-    np.testing.assert_array_equal(kernel[:, :, 1:], 0.0)
-
-
-def test_an_hdc_can_start_from_a_dc():
-    source, target = clustering(mask_head=False, seed=1), clustering(seed=2)
-    head = target.get_layer("mask_head").get_weights()
-    copied = copy_weights(source, target)
-    assert copied == ["bi_gru_1", "projection"]
-    vectors = [outputs(model)["embeddings"] for model in (source, target)]
-    np.testing.assert_allclose(*vectors, atol=1e-6)
-    for old, new in zip(head, target.get_layer("mask_head").get_weights()):
-        np.testing.assert_array_equal(new, old)
-
-
-def test_refuses_to_start_from_a_larger_network():
-    source = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
-    with pytest.raises(ValueError, match="shape"):
-        copy_weights(source, unet())
-
-
-@pytest.mark.parametrize("hybrid", (False, True))
-def test_refuses_to_start_from_a_smaller_network(hybrid):
-    hdc = built("hdc") if hybrid else None
-    target = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD, hdc)
-    with pytest.raises(ValueError, match="shape"):
-        copy_weights(unet(), target)
-
-
-def test_refuses_to_start_from_a_smaller_clustering_network():
-    larger = ClusteringConfig(units=5, layers=1, embedding_size=3)
-    with pytest.raises(ValueError, match="shape"):
-        copy_weights(built("dc"), build_clustering(larger, MEAN, STD))
-
-
-def as_trained(hdc):
-    """A clustering network whose biases are not the initial zeros."""
-    rng = np.random.default_rng(5)
-    for weight in hdc.weights:
-        if weight.name == "bias":
-            weight.assign(rng.normal(0, 0.3, weight.shape))
-    return hdc
-
-
-@pytest.mark.parametrize("mask_head", (False, True))
-def test_a_served_clustering_network_is_the_same_function(mask_head):
-    model = as_trained(clustering(mask_head))
-    before = outputs(model)
-    served = served_clustering(model)
-    after = served(log_mel(), training=False)
-    assert served.name == model.name and set(after) == set(before)
-    for name, values in before.items():
-        assert values[..., 0].std() > 0.01
-        np.testing.assert_allclose(after[name], values, atol=1e-5)
-    recurrent = (layers.Bidirectional, layers.GRU)
-    assert not any(isinstance(layer, recurrent) for layer in served._flatten_layers())
-    if mask_head:
-        assert served.get_layer("mask_head").kernel.shape == (2 * TINY_CLUSTERING.units, 256)
-    assert any(isinstance(layer, layers.Bidirectional) for layer in model.layers)
-
-
-def test_a_network_is_served_where_keras_counts_its_names_anew():
-    """As in the process that exports a run: it loads the network from a file."""
-    keras.utils.clear_session()
-    model = clustering()
-    keras.utils.clear_session()
-    assert as_served(model, FeatureConfig()).name == "hdc"
-
-
-def test_a_network_is_served_with_silence_filled():
-    model, chunks = as_trained(clustering()), log_mel()
-    chunks[0, 100:] = -70.0
-    served = as_served(model, FeatureConfig())
-    found = served(chunks, training=False)
-    expected = model(fill_silence(chunks, FeatureConfig()), training=False)
-    unfilled = model(chunks, training=False)
-    for name, values in expected.items():
-        np.testing.assert_allclose(found[name], values, atol=1e-5)
-        assert np.abs(found[name] - unfilled[name])[0].max() > 1e-3
-
-
-def test_the_hybrid_is_served_over_a_served_hdc():
-    model = unet(hdc=as_trained(clustering()))
-    before = np.asarray(vocals_mask(model, log_mel()))
-    served = served_unet(model)
-    head = served.get_layer("hdc").get_layer("mask_head")
-    assert head.kernel.shape == (2 * TINY_CLUSTERING.units, 256)
-    assert np.abs(vocals_mask(served, log_mel()) - before).max() < 0.01 * before.std()
-
-
-@pytest.mark.parametrize("hybrid", (False, True))
-@pytest.mark.parametrize("style", STYLES)
-def test_folded_batch_norms_are_the_same_function(style, hybrid):
-    model = unet(style, clustering() if hybrid else None)
-    before = np.asarray(vocals_mask(model, log_mel()))
-    folded = served_unet(model)
-    assert folded.name == model.name
-    assert not any(isinstance(x, layers.BatchNormalization) for x in folded.layers)
-    assert any(isinstance(x, layers.BatchNormalization) for x in model.layers)
-    assert np.abs(vocals_mask(folded, log_mel()) - before).max() < 0.01 * before.std()
-    np.testing.assert_array_equal(vocals_mask(model, log_mel()), before)
 
 
 def blobs():

@@ -1,0 +1,44 @@
+"""Songs: the sum of their sources, clip after clip, at any rate."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.dataset_files import RATE, noise, write
+from vocaltrack.songs import Clip, Song, Source
+
+
+def test_load_sums_sources_and_pads_each_clip(tmp_path):
+    """The second clip's vocals start where its accompaniment does."""
+    lengths = {"v1": 0.1, "a1": 0.2, "b1": 0.15, "v2": 0.2, "a2": 0.1}
+    audio = {name: noise(n, s) for n, (name, s) in enumerate(lengths.items())}
+    for name, samples in audio.items():
+        write(tmp_path / f"{name}.wav", samples)
+    v1, a1, b1, v2, a2 = (Source(tmp_path / f"{name}.wav") for name in lengths)
+    song = Song("x", "d", "s", "train", (Clip((v1,), (a1, b1)), Clip((v2,), (a2,))))
+    vocals, accompaniment = song.load(RATE).values()
+    assert len(vocals) == len(accompaniment) == 3200
+    np.testing.assert_array_equal(vocals[:800], audio["v1"])
+    assert not vocals[800:1600].any()
+    np.testing.assert_array_equal(vocals[1600:], audio["v2"])
+    np.testing.assert_array_equal(accompaniment[:1200], audio["a1"][:1200] + audio["b1"])
+    np.testing.assert_array_equal(accompaniment[1200:1600], audio["a1"][1200:])
+    np.testing.assert_array_equal(accompaniment[1600:2400], audio["a2"])
+    assert not accompaniment[2400:].any()
+
+
+def test_load_resamples_and_takes_the_mean_of_the_channels(tmp_path):
+    time = np.arange(8820) / 44100
+    tone = 0.5 * np.sin(2 * np.pi * 440 * time)
+    write(tmp_path / "v.wav", np.stack([tone, 0.5 * tone], axis=1), 44100)
+    song = Song("x", "d", "s", "train", (Clip((Source(tmp_path / "v.wav"),)),))
+    vocals = song.load(16000)["vocals"]
+    assert (vocals.shape, vocals.dtype) == ((3200,), np.float32)
+    expected = 0.375 * np.sin(2 * np.pi * 440 * np.arange(3200) / 16000)
+    assert np.abs(vocals - expected)[320:-320].max() < 1e-3
+
+
+def test_a_song_has_only_the_stems_of_all_its_clips():
+    voice, music = (Source(Path("v.wav")),), (Source(Path("a.wav")),)
+    song = Song("x", "d", "s", "train", (Clip(voice, music), Clip((), music)))
+    assert song.stems == ("accompaniment",)

@@ -1,0 +1,69 @@
+"""No song and no singer is in two splits, and who joins moves nobody."""
+
+import pytest
+
+from vocaltrack.errors import UserError
+from vocaltrack.songs import Song
+from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
+
+
+def test_check_splits():
+    def song(name, singer, split, dataset="d"):
+        return Song(name, dataset, singer, split, ())
+
+    check_splits([song("a", "x", "train"), song("b", "x", "train"), song("c", "y", "valid")])
+    check_splits([song("a", "x", "train", "d"), song("a", "x", "valid", "e")])
+    with pytest.raises(UserError, match="song d/a is in the splits train and test"):
+        check_splits([song("a", "x", "train"), song("a", "y", "test")])
+    with pytest.raises(UserError, match="singer d/x is in the splits valid and train"):
+        check_splits([song("a", "x", "valid"), song("b", "x", "train")])
+
+
+def test_artists_of_two_datasets_are_kept_together():
+    """MUSDB18 tests on songs that DSD100 trains on."""
+    contra = Song("051 - AM Contra - Heart Peripheral", "DSD100", "AM Contra", "train", ())
+    other = Song("052 - B - C", "DSD100", "B", "valid", ())
+    same = Song("AM Contra - Heart Peripheral", "MUSDB18", "AM Contra", "test", ())
+    stems = Song("AM Contra", "stems", "AM Contra", "train", ())  # a folder's name
+    kept = keep_artists_together([contra, other, same, stems])
+    assert kept == [other, same, stems]
+
+
+def test_assign_splits():
+    singers = [f"singer{number}" for number in range(2000)]
+    dealt = assign_splits(singers, (0.1, 0.2), seed=1)
+    assert dealt == assign_splits(singers[::-1] + singers, (0.1, 0.2), seed=1)
+    assert dealt != assign_splits(singers, (0.1, 0.2), seed=2)
+    assert set(dealt) == set(singers)
+    counts = {split: list(dealt.values()).count(split) for split in ("train", "valid", "test")}
+    assert counts == pytest.approx({"train": 1400, "valid": 200, "test": 400}, abs=60)
+
+
+def test_who_is_in_train_stays_there_when_others_join():
+    for seed in range(40):
+        heard = set()
+        for number in range(3, 40):
+            dealt = assign_splits([f"singer{n}" for n in range(number)], (0.1, 0.1), seed)
+            assert all(dealt[name] == "train" for name in heard)
+            heard |= {name for name, split in dealt.items() if split == "train"}
+
+
+@pytest.mark.parametrize(
+    ("singers", "splits"),
+    [
+        ("a", ["train"]),
+        ("ab", ["train", "valid"]),
+        ("abc", ["test", "train", "valid"]),
+        ("abcde", ["test", "train", "train", "train", "valid"]),
+    ],
+)
+def test_a_few_singers_are_enough_for_every_split(singers, splits):
+    assert sorted(assign_splits(singers, (0.1, 0.1), seed=0).values()) == splits
+    held_out = [split for split in splits if split != "test"]
+    assert set(assign_splits(singers, (0.1, 0.0), seed=0).values()) == set(held_out)
+
+
+def test_two_songs_of_one_name_are_refused(tmp_path):
+    song = Song("a", "stems", "a", "train", ())
+    with pytest.raises(UserError, match="two songs are named stems/a"):
+        check_splits([song, song])

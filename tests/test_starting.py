@@ -1,0 +1,52 @@
+"""Networks that start from the weights of others."""
+
+import numpy as np
+import pytest
+
+from tests.networks import MEAN, STD, STYLES, assert_same_outputs, built, clustering, outputs, unet
+from vocaltrack.config import ClusteringConfig, UnetConfig
+from vocaltrack.models import build_clustering, build_unet, copy_weights
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_uhnet_starts_out_as_the_unet_it_is_made_from(style):
+    source = unet(style, seed=1)
+    target = unet(style, built("hdc"), seed=2)
+    assert np.abs(outputs(source)["mask"] - outputs(target)["mask"]).max() > 0.01
+    copied = copy_weights(source, target)
+    assert copied == [layer.name for layer in source.layers if layer.weights]
+    assert_same_outputs(source, target)
+    kernel = target.get_layer("down0" if style == "strided" else "down0_a").kernel.numpy()
+    assert kernel.shape[2] == 3
+    np.testing.assert_array_equal(kernel[:, :, 1:], 0.0)
+
+
+def test_an_hdc_can_start_from_a_dc():
+    source, target = clustering(mask_head=False, seed=1), clustering(seed=2)
+    head = target.get_layer("mask_head").get_weights()
+    copied = copy_weights(source, target)
+    assert copied == ["bi_gru_1", "projection"]
+    vectors = [outputs(model)["embeddings"] for model in (source, target)]
+    np.testing.assert_allclose(*vectors, atol=1e-6)
+    for old, new in zip(head, target.get_layer("mask_head").get_weights()):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_refuses_to_start_from_a_larger_network():
+    source = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
+    with pytest.raises(ValueError, match="shape"):
+        copy_weights(source, unet())
+
+
+@pytest.mark.parametrize("hybrid", (False, True))
+def test_refuses_to_start_from_a_smaller_network(hybrid):
+    hdc = built("hdc") if hybrid else None
+    target = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD, hdc)
+    with pytest.raises(ValueError, match="shape"):
+        copy_weights(unet(), target)
+
+
+def test_refuses_to_start_from_a_smaller_clustering_network():
+    larger = ClusteringConfig(units=5, layers=1, embedding_size=3)
+    with pytest.raises(ValueError, match="shape"):
+        copy_weights(built("dc"), build_clustering(larger, MEAN, STD))
