@@ -81,6 +81,8 @@ def map_in_groups(function, chunks, group=GROUP):
     missing = -count % group
     padded = tf.pad(chunks, [[0, missing], [0, 0], [0, 0]])
     grouped = tf.reshape(padded, [-1, group, chunks.shape[1], chunks.shape[2]])
+    # There is nothing for AutoGraph to translate, and it warns on Python 3.13.
+    function = tf.autograph.experimental.do_not_convert(function)
     results = tf.map_fn(function, grouped, parallel_iterations=1, fn_output_signature=tf.float32)
     return tf.reshape(results, tf.concat([[-1], tf.shape(results)[2:]], 0))[:count]
 

@@ -42,6 +42,7 @@ def separate_waveform(waveform, predict, config):
         waveform.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def separate_one(mixture):
         spectrum = stft(mixture, config)
         mask = song_mask(log_mel(spectrum, config), predict, config)
@@ -65,12 +66,12 @@ class _Served(tf.Module):
         self.endpoints = {}
         if model.name != "dc":
 
-            @tf.function(input_signature=[chunk])
+            @tf.function(input_signature=[chunk], autograph=False)
             def masks(log_mel):
                 mask = vocals_mask(model, log_mel)
                 return {"vocals_mask": mask, "accompaniment_mask": 1.0 - mask}
 
-            @tf.function(input_signature=[waveform])
+            @tf.function(input_signature=[waveform], autograph=False)
             def serving_default(waveform):
                 # Calls `masks`, so that the file does not hold its network again, and loads faster.
                 vocals, rest = separate_waveform(
@@ -81,7 +82,7 @@ class _Served(tf.Module):
             self.endpoints.update(serving_default=serving_default, masks=masks)
         if model.name in ("dc", "hdc"):
 
-            @tf.function(input_signature=[chunk])
+            @tf.function(input_signature=[chunk], autograph=False)
             def embeddings(log_mel):
                 return {"embeddings": model(log_mel, training=False)["embeddings"]}
 
