@@ -3,11 +3,9 @@
 import contextlib
 import importlib.metadata
 import io
-import sys
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from vocaltrack.errors import UserError
 from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
@@ -22,6 +20,7 @@ from vocaltrack.metrics import (
     pixel_accuracy,
     si_sdr,
 )
+from vocaltrack.progress import counted
 from vocaltrack.targets import proportion_mask
 
 MASK_METRICS = ("PSNR", "accuracy", "IoU")
@@ -51,7 +50,7 @@ def evaluate(songs, separators):
     """
     features = common_features(separators)
     report = {"songs": {}, "instrumentals": {}, "left_out": []}
-    for song in tqdm(songs, desc="evaluating", unit="song", disable=sys.stderr is None):
+    for song in counted(songs, "evaluating", "song"):
         if "accompaniment" not in song.stems:
             report["left_out"].append(song.key)
             continue

@@ -5,18 +5,17 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from vocaltrack import __version__, augmentation, mixing, pool
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.files import PREFIX, make_folder, write_atomically
 from vocaltrack.locks import alone_in
+from vocaltrack.progress import counted
 from vocaltrack.records import Manifest, parse_chunks
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
 from vocaltrack.splits import check_splits
@@ -121,7 +120,7 @@ def _run(processes, function, jobs, what, unit):
     futures = [processes.submit(function, *job) for job in jobs]
     try:
         # Ended before an error is told.
-        with tqdm(futures, desc=what, unit=unit, disable=sys.stderr is None) as bar:
+        with counted(futures, what, unit) as bar:
             return [future.result() for future in bar]
     except BrokenProcessPool as error:
         raise UserError(

@@ -1,4 +1,4 @@
-"""A progress bar in seconds of audio, with the speed."""
+"""Progress bars: of things, and of seconds of audio with the speed."""
 
 import contextlib
 import sys
@@ -11,6 +11,20 @@ class _Bar(tqdm):
     def format_dict(self):
         values = super().format_dict
         return values | {"speed": f"{values['rate'] or 0.0:.0f} times real time"}
+
+
+def counted(items, what, unit):
+    """Go through items under a bar on stderr, where there is one.
+
+    Args:
+        items: a sequence.
+        what: what is done with them, e.g. "evaluating".
+        unit: of which they are, e.g. "song".
+
+    Returns:
+        `tqdm.tqdm`, an iterable over the items.
+    """
+    return tqdm(items, desc=what, unit=unit, disable=sys.stderr is None)
 
 
 @contextlib.contextmanager

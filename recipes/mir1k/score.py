@@ -9,15 +9,12 @@ their length (GNSDR, GSIR, GSAR).
 """
 
 import argparse
-import multiprocessing
 from collections import deque
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from protocol import SHARED_BACKING, clips_to_score
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import split_method
@@ -25,6 +22,8 @@ from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.metrics import bss_eval_sources, mask_psnr, pixel_accuracy
+from vocaltrack.progress import counted
+from vocaltrack.workers import process_pool
 
 SOURCE_METRICS = {"GNSDR": "SDR", "GSIR": "SIR", "GSAR": "SAR"}
 MASK_METRICS = ("PSNR", "accuracy")
@@ -89,12 +88,9 @@ def score(clips, separators, workers=None):
     if not clips:
         raise UserError("no clips of a singer to test on; is it the whole MIR-1K?")
     features = common_features(separators) if separators else FeatureConfig()
-    context = multiprocessing.get_context("spawn")
     report, waiting = {"clips": {}}, deque()
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=threadpool_limits, initargs=(1,)
-    ) as pool:
-        for name, song in tqdm(clips, desc="scoring", unit="clip"):
+    with process_pool(workers) as pool:
+        for name, song in counted(clips, "scoring", "clip"):
             stems, estimates, masks = separate_clip(song, separators, features)
             scores = {
                 system: {
@@ -143,7 +139,8 @@ def separate_clip(song, separators, features):
 def score_voice(stems, estimate):
     """BSS Eval v3 of an estimated voice."""
     # Without permutations the voice's scores do not depend on the second estimate.
-    return bss_eval_sources(stems, [estimate, estimate])
+    with threadpool_limits(1):  # there is a process for each core
+        return bss_eval_sources(stems, [estimate, estimate])
 
 
 def summary(clips):
