@@ -12,17 +12,20 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import EXAMPLE
-from vocaltrack.processor import compute_with_onednn
-
-compute_with_onednn()  # as in the package; before a test file loads TensorFlow
-os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves
+# Before tests.paths asks for it.
 if shutil.which("ffmpeg") is None:
     bin_folder = tempfile.TemporaryDirectory()
     with contextlib.suppress(RuntimeError):  # it has none for this machine
         (Path(bin_folder.name) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     os.environ["PATH"] += os.pathsep + bin_folder.name
+pytest.register_assert_rewrite("tests.fuzzing", "tests.networks", "tests.sounds")
 
+from tests.paths import EXAMPLE  # noqa: E402
+from vocaltrack.processor import compute_with_onednn  # noqa: E402
+
+compute_with_onednn()  # as in the package; before a test file loads TensorFlow
+os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves
+from tests.fuzzing import cheap  # noqa: E402, F401
 from tests.tiny_runs import other_records, records, runs  # noqa: E402, F401
 
 
