@@ -105,6 +105,29 @@ def test_a_stream_without_rate_or_channels_is_refused(fake, rate):
     refusal(lambda: open_audio(path), path, "sample rate of 0" if rate == 0 else "has 0 channels")
 
 
+@pytest.mark.parametrize("start", ["#EXTM3U\n", "\ufeff\n ffconcat version 1.0\n", "<?xml?><MPD>"])
+def test_lists_of_other_files_are_refused(fake, start):
+    path = fake(au(noise(100)))
+    path.write_text(start + "secret.wav\n", encoding="utf-8")
+    refusal(lambda: open_audio(path), path, "perhaps a playlist")
+
+
+def test_a_long_complaint_is_cut_and_does_not_name_the_file_again(fake):
+    path = fake(b"", "", 1)
+    script = path.parent / "bin" / "ffmpeg"
+    complaint = f"file:{path}: {'word ' * 9999}"
+    script.write_text(f"#!{sys.executable}\nimport sys\nsys.stderr.write({complaint!r})\n")
+    message = refusal(lambda: open_audio(path), "(word word")
+    assert message.count(str(path)) == 1 and len(message) < 400
+
+
+def test_what_is_no_ffmpeg_is_told(fake):
+    path = fake(b"usage: ffmpeg is something else")
+    refusal(lambda: open_audio(path), path, "what the PATH has by that name is none")
+    (path.parent / "bin" / "ffmpeg").write_text("no program")
+    refusal(lambda: open_audio(path), path, "does not run", "install ffmpeg again")
+
+
 def test_no_samples_are_refused(fake):
     file = open_audio(fake(au(np.zeros((0, 2)))))
     refusal(lambda: list(file.blocks()), "holds no samples")
@@ -205,6 +228,37 @@ def test_what_comes_before_damage_is_counted_from_the_start_given(tmp_path):
     assert 4 < damaged < 6 and advised == pytest.approx(damaged - 2, abs=0.011)
     audio = np.concatenate(list(open_audio(path, start=2.0, duration=advised).blocks()))
     assert len(audio) == round(44100 * advised)
+
+
+@needs_ffmpeg
+def test_what_changes_its_channels_is_refused_there(tmp_path):
+    """ffmpeg would make two channels of the six."""
+    for channels in (2, 6):
+        wav = written(tmp_path / "a.wav", noise(2 * 44100, channels))
+        convert(wav, tmp_path / f"{channels}.ac3")
+    path = tmp_path / "both.ac3"
+    path.write_bytes((tmp_path / "2.ac3").read_bytes() + (tmp_path / "6.ac3").read_bytes())
+    message = refusal(lambda: read_audio(path), "its channels change there")
+    advised = float(re.search(r"--duration ([\d.]+)", message)[1])
+    assert advised == pytest.approx(2, abs=0.1)
+    cut = np.concatenate(list(open_audio(path, duration=advised).blocks()))
+    np.testing.assert_array_equal(cut, read_audio(tmp_path / "2.ac3")[0][: len(cut)])
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("tags", ["APE", "APE without header", "ID3", "both"])
+def test_wavpack_with_tags_is_read(tmp_path, tags):
+    wav = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_16")
+    path = convert(wav, tmp_path / "a, b.wv")
+    item = struct.pack("<II", 4, 0) + b"Title\0song"
+
+    def end(flags):
+        return b"APETAGEX" + struct.pack("<IIII", 2000, len(item) + 32, 1, flags) + bytes(8)
+
+    ape, id3 = end(0xA0000000) + item + end(0x80000000), b"TAG" + bytes(125)
+    ends = {"APE": ape, "APE without header": item + end(0), "ID3": id3, "both": ape + id3}
+    path.write_bytes(path.read_bytes() + ends[tags])
+    np.testing.assert_array_equal(read_audio(path)[0], read_audio(wav)[0])
 
 
 @needs_ffmpeg

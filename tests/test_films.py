@@ -11,6 +11,7 @@ from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.films import film_is_cut
 
 PICTURES = ["-f", "lavfi", "-i", "testsrc=d=4:s=160x120", "-map", "0:a", "-map", "1:v"]
+OLD = [*PICTURES, "-c:v", "mpeg2video"]
 OPTIONS = {"a.m4a": ["-movflags", "+faststart"], "b.mpg": PICTURES, "b.ts": PICTURES}
 
 
@@ -75,6 +76,8 @@ def test_films_that_tell_their_size_are_known_to_be_cut(tmp_path, film, lost):
         mpeg_1(200, 2000)[:-2006],  # between two packets
         mpeg_1(200) + b"\0\0\1\xb9",
         mpeg_2(200) + bytes(5000),
+        transport(188, 0, 9) + bytes(100),  # padding
+        transport(192, 4, 9) + b"TAG",
         transport(188, 0, 9)[:376],  # too little to know what it is
         b"\x47" * 2 + bytes(1000),
         b"",
@@ -100,8 +103,8 @@ def film_of(tmp_path, name):
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.97])
 def test_a_film_that_was_cut_short_is_refused(tmp_path, name, share):
     path = film_of(tmp_path, name)
-    # An odd size, for the packets of transport streams, of an even one, end at no odd byte.
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share) | 1])
+    # At a size at which no packet of a transport stream ends, nor only just begins.
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share) | 15])
     refusal(lambda: read_audio(path), path, "damaged")
 
 
@@ -118,3 +121,22 @@ def test_of_a_film_that_was_cut_short_a_part_can_be_taken(tmp_path, name):
     part = np.concatenate(list(open_audio(path, start=0.5, duration=advised).blocks()))
     np.testing.assert_array_equal(part, whole[22050 : 22050 + len(part)])
     assert len(part) == round(44100 * advised)
+
+
+@needs_ffmpeg
+def test_a_dvds_film_is_whole(tmp_path):
+    """To whose times the format that ffmpeg decodes into objected."""
+    wav = written(tmp_path / "a.wav", noise(4 * 44100))
+    path = convert(wav, tmp_path / "a.vob", *OLD, "-c:a", "ac3")
+    assert 0 <= len(read_audio(path)[0]) - 4 * 44100 < 2000
+
+
+@needs_ffmpeg
+def test_a_recording_may_begin_amidst_its_pictures(tmp_path):
+    wav = written(tmp_path / "a.wav", noise(4 * 44100))
+    path = convert(wav, tmp_path / "a.ts", *OLD, "-c:a", "mp2")
+    whole = read_audio(path)[0]
+    path.write_bytes(path.read_bytes()[188 * 5 + 77 :])
+    late = read_audio(path)[0]
+    assert len(whole) - 0.2 * 44100 < len(late) <= len(whole)
+    np.testing.assert_allclose(late[-44100:], whole[-44100:], atol=1e-4)

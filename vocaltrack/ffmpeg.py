@@ -12,9 +12,20 @@ import numpy as np
 
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
+from vocaltrack.truncation import end_before_tags
 
 HEADER = struct.Struct(">4sIIIII")
+MAGIC = b".snd"
+# ffmpeg would read the files that these name, also where the ending is that of a song.
+_PLAYLIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat|<)")
+# Recordings begin amidst pictures, of which ffmpeg looks at some before the sound.
+_OF_PICTURES = re.compile(
+    r"\[(mpeg[12]video|mpeg4|msmpeg4(v\d)?|h26[1-4]|hevc|vvc|vc1|wmv\d|vp\d|libdav1d|av1|theora) @"
+)
+_AGAIN = "    Last message repeated"
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
+SPEECHLESS = "ffmpeg did not say why"
+MOST_WORDS = 200  # characters
 _SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
 _LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
 
@@ -67,6 +78,9 @@ def probe(path, why, track=0):
             f"{path} cannot be read as audio ({why}); if it is m4a, mp4, wma or a video, install "
             "ffmpeg, else give a wav, flac, ogg, opus or mp3 file"
         )
+    with open(path, "rb") as file:
+        if _PLAYLIST.match(file.read(1024)):
+            raise UserError(f"{path} is text, perhaps a playlist; give audio files")
     with _decoder(path, track) as (process, messages):
         return _read_header(process, messages, path)
 
@@ -89,8 +103,9 @@ def decode(path, track=0):
             done += len(whole) // frame
             yield np.frombuffer(whole, ">f4").astype(np.float32).reshape(-1, channels)
         # Of much that it cannot read ffmpeg complains, and calls it a success.
-        if process.wait() or messages.tell():
-            raise Stumbled(done, _complaint(messages))
+        failed, complaint = process.wait(), _complaint(messages, path)
+        if failed or complaint:
+            raise Stumbled(done, complaint or SPEECHLESS)
 
 
 def describe(path):
@@ -106,13 +121,22 @@ def describe(path):
 
 @contextlib.contextmanager
 def _decoder(path, track):
+    # A change of rate or channels is an error, where ffmpeg would adapt what follows.
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-reinit_filter", "0"]
+    # The times in the file are of no use here, and make AU's writer complain.
+    command += ["-i", _input(path), "-map", f"0:a:{track}", "-af", "asetpts=N/SR/TB"]
     # The AU header tells rate and channels before the first sample, in a pipe too.
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-i", f"file:{path}"]
-    command += ["-map", f"0:a:{track}", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    command += ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     with tempfile.TemporaryFile() as messages:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
-        )
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
+            )
+        except OSError as error:
+            raise UserError(
+                f"{path} needs ffmpeg, and the one on the PATH does not run ({error.strerror}); "
+                "install ffmpeg again"
+            ) from error
         try:
             yield process, messages
         finally:
@@ -121,11 +145,18 @@ def _decoder(path, track):
             process.wait()
 
 
+def _input(path):
+    end = end_before_tags(path)
+    return f"file:{path}" if end is None else f"subfile,,start,0,end,{end},,:file:{path}"
+
+
 def _read_header(process, messages, path):
     start = process.stdout.read(HEADER.size)
+    if len(start) == HEADER.size and start[:4] != MAGIC:
+        raise UserError(f"{path} needs ffmpeg, and what the PATH has by that name is none")
     if len(start) < HEADER.size:
         process.wait()
-        why = _complaint(messages)
+        why = _complaint(messages, path) or SPEECHLESS
         why = "it holds no sound" if "matches no streams" in why else why
         raise UserError(f"{path} cannot be read as audio ({why}); give an audio file")
     _, offset, _, _, sample_rate, channels = HEADER.unpack(start)
@@ -133,8 +164,16 @@ def _read_header(process, messages, path):
     return sample_rate, channels
 
 
-def _complaint(messages):
-    """The first that ffmpeg says, which is nearest to the cause, in one line."""
+def _complaint(messages, path):
+    """The first that ffmpeg says of the sound, which is nearest to the cause, in one
+    line; "" where it says nothing."""
     messages.seek(0)
-    lines = messages.read().decode(errors="replace").strip().splitlines()
-    return one_line(_SPEAKER.sub("", lines[0])) if lines else "ffmpeg did not say why"
+    of_pictures = False
+    for line in messages.read().decode(errors="replace").splitlines():
+        of_pictures = of_pictures if line.startswith(_AGAIN) else _OF_PICTURES.match(line)
+        if line.strip() and not of_pictures:
+            line = _SPEAKER.sub("", line).removeprefix(f"file:{path}: ")
+            if line.startswith("Changing audio frame properties"):
+                return "its rate or its channels change there"
+            return one_line(line)[:MOST_WORDS]
+    return ""

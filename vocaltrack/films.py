@@ -71,7 +71,8 @@ def _ts_is_cut(file, size):
     start = file.read(4 * TS_PACKETS[-1][0])
     for packet, sync in TS_PACKETS:
         if len(start) > 3 * packet and set(start[sync::packet]) == {TS_SYNC}:
-            return size % packet != 0
+            file.seek(size - size % packet + sync)
+            return file.read(1) == bytes([TS_SYNC])  # else it is padding, or a tag
     return False
 
 

@@ -5,6 +5,8 @@ import re
 import zlib
 
 MP3_TAGS = 4096  # bytes that may follow the music
+ID3_SIZE = 128  # bytes, of ID3v1
+APE_FOOTER = 32  # bytes
 SLACK = 128  # bytes; headers are written carelessly
 # What is written to a pipe does not know its size and gives the largest there is.
 UNKNOWN_SIZES = (range(0x7FF00000, 0x80000001), range(0xFFF00000, 0x100000000))
@@ -102,3 +104,24 @@ def mp3_tells_length(path):
         behind = path.stat().st_size - first - at - int.from_bytes(counts[8:], "big")
         return behind <= MP3_TAGS
     return at >= 0
+
+
+def end_before_tags(path):
+    """Where the sound of a WavPack file ends, of which ffmpeg takes the tags behind it
+    for damage.
+
+    Returns:
+        bytes; None for a file that is none, or has no APE or ID3v1 tags.
+    """
+    whole = end = path.stat().st_size
+    with open(path, "rb") as file:
+        if file.read(4) != b"wvpk":
+            return None
+        file.seek(max(0, end - ID3_SIZE))
+        end -= ID3_SIZE if file.read(3) == b"TAG" else 0
+        file.seek(max(0, end - APE_FOOTER))
+        footer = file.read(APE_FOOTER)
+    if footer[:8] == b"APETAGEX":
+        end -= int.from_bytes(footer[12:16], "little")
+        end -= APE_FOOTER if footer[23] & 128 else 0  # as long is the header
+    return end if 0 < end < whole else None
