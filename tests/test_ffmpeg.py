@@ -26,7 +26,7 @@ def fake(tmp_path, monkeypatch):
 
     def make(stream=b"", message="", code=0):
         folder = tmp_path / "bin"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "stream").write_bytes(stream)
         script = folder / "ffmpeg"
         script.write_text(
@@ -89,6 +89,20 @@ def test_a_failure_midway_is_one_line_with_the_cause(fake, message, code):
     file = open_audio(fake(au(noise(BLOCK + 5)), message, code))
     after = f"is damaged after {(BLOCK + 5) / RATE:.2f} s"
     refusal(lambda: list(file.blocks()), after, "(bad packet)", "--duration 4.09 takes")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[mpeg2video @ 0x5] Invalid frame dimensions 0x0.\n    Last message repeated 7 times\n",
+        "[in#0 @ 0x5] Cannot read BOM value, input too short\nError reading frame TENC, skipped\n",
+    ],
+)
+def test_what_ffmpeg_says_of_pictures_and_tags_is_no_damage(fake, message):
+    audio = noise(1000).astype(np.float32)
+    np.testing.assert_array_equal(read_audio(fake(au(audio), message))[0], audio)
+    path = fake(au(audio), message + "    Last message repeated 2 times\n[aac @ 0x5] bad\n")
+    refusal(lambda: read_audio(path), "damaged after 0.03 s (bad)")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ HEADER = struct.Struct(">4sIIIII")
 MAGIC = b".snd"
 # ffmpeg would read the files that these name, also where the ending is that of a song.
 _PLAYLIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat|<)")
-# Recordings begin amidst pictures, of which ffmpeg looks at some before the sound.
-_OF_PICTURES = re.compile(
+# Of pictures, amidst which recordings begin and some of which ffmpeg looks at, and of tags.
+_BESIDE_THE_SOUND = re.compile(
     r"\[(mpeg[12]video|mpeg4|msmpeg4(v\d)?|h26[1-4]|hevc|vvc|vc1|wmv\d|vp\d|libdav1d|av1|theora) @"
+    r"|(\[[^]]*\] )*(Cannot read BOM value|Error reading frame \w+, skipped)"
 )
 _AGAIN = "    Last message repeated"
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
@@ -168,10 +169,10 @@ def _complaint(messages, path):
     """The first that ffmpeg says of the sound, which is nearest to the cause, in one
     line; "" where it says nothing."""
     messages.seek(0)
-    of_pictures = False
+    beside = False
     for line in messages.read().decode(errors="replace").splitlines():
-        of_pictures = of_pictures if line.startswith(_AGAIN) else _OF_PICTURES.match(line)
-        if line.strip() and not of_pictures:
+        beside = beside if line.startswith(_AGAIN) else _BESIDE_THE_SOUND.match(line)
+        if line.strip() and not beside:
             line = _SPEAKER.sub("", line).removeprefix(f"file:{path}: ")
             if line.startswith("Changing audio frame properties"):
                 return "its rate or its channels change there"

@@ -12,8 +12,8 @@ from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import check_file_writable
 
 # What folders are searched for, beside all that libsndfile knows.
-OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi flv m4a m4b m4v mka mkv mov mp2 mp4 mpeg mpg
-oga opus spx ts tta webm wma wmv wv""".split()
+OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi dts eac3 flv m2ts m4a m4b m4v mka mkv mov
+mp2 mp4 mpeg mpg mts oga ogv opus spx ts tta vob webm wma wmv wv""".split()
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 INTEGER_BITS |= {"ULAW": 16, "ALAW": 16}  # what they decode to
 BITS = INTEGER_BITS | {"FLOAT": 32, "DOUBLE": 64}
