@@ -14,21 +14,21 @@ from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.truncation import end_before_tags
 
-HEADER = struct.Struct(">4sIIIII")
+HEADER = struct.Struct(">4sIIIII")  # of an AU stream
 MAGIC = b".snd"
+MOST_WORDS = 200  # characters of what ffmpeg says
+SPEECHLESS = "ffmpeg did not say why"
 # ffmpeg would read the files that these name, also where the ending is that of a song.
 _PLAYLIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat|<)")
+_TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
+_LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
+_SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
 # Of pictures, amidst which recordings begin and some of which ffmpeg looks at, and of tags.
 _BESIDE_THE_SOUND = re.compile(
     r"\[(mpeg[12]video|mpeg4|msmpeg4(v\d)?|h26[1-4]|hevc|vvc|vc1|wmv\d|vp\d|libdav1d|av1|theora) @"
     r"|(\[[^]]*\] )*(Cannot read BOM value|Error reading frame \w+, skipped)"
 )
 _AGAIN = "    Last message repeated"
-_TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
-SPEECHLESS = "ffmpeg did not say why"
-MOST_WORDS = 200  # characters
-_SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
-_LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
 
 
 class Stumbled(Exception):
