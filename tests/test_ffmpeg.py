@@ -1,5 +1,6 @@
 """ffmpeg: a fake one tells what we make of it, the real one that it is so."""
 
+import os
 import re
 import struct
 import subprocess
@@ -10,13 +11,15 @@ import pytest
 
 from tests.paths import needs_ffmpeg
 from tests.sounds import convert, noise, refusal, written
-from vocaltrack.audio import open_audio, read_audio
+from vocaltrack.audio import open_audio, read_audio, read_track
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
 from vocaltrack.ffmpeg import Description, describe
 from vocaltrack.file_separation import plan_targets
+from vocaltrack.truncation import end_before_tags
 
 RATE = 32000
+ID3_TAG = b"ID3\x04\0\0\0\0\x02\x01" + bytes(257)
 
 
 @pytest.fixture
@@ -94,6 +97,7 @@ def test_a_failure_midway_is_one_line_with_the_cause(fake, message, code):
 @pytest.mark.parametrize(
     "message",
     [
+        "[mjpeg @ 0x5] No JPEG data found in image\n[png @ 0x5] bad\n",
         "[mpeg2video @ 0x5] Invalid frame dimensions 0x0.\n    Last message repeated 7 times\n",
         "[in#0 @ 0x5] Cannot read BOM value, input too short\nError reading frame TENC, skipped\n",
     ],
@@ -119,10 +123,13 @@ def test_a_stream_without_rate_or_channels_is_refused(fake, rate):
     refusal(lambda: open_audio(path), path, "sample rate of 0" if rate == 0 else "has 0 channels")
 
 
-@pytest.mark.parametrize("start", ["#EXTM3U\n", "\ufeff\n ffconcat version 1.0\n", "<?xml?><MPD>"])
-def test_lists_of_other_files_are_refused(fake, start):
+@pytest.mark.parametrize("tags", [b"", ID3_TAG, ID3_TAG * 2])
+@pytest.mark.parametrize(
+    "start", ["#EXTM3U\n", "\ufeff\n ffconcat version 1.0\n", " " * 200000 + "<MPD>"]
+)
+def test_lists_of_other_files_are_refused(fake, start, tags):
     path = fake(au(noise(100)))
-    path.write_text(start + "secret.wav\n", encoding="utf-8")
+    path.write_bytes(tags + (start + "secret.wav\n").encode())
     refusal(lambda: open_audio(path), path, "perhaps a playlist")
 
 
@@ -252,7 +259,7 @@ def test_what_changes_its_channels_is_refused_there(tmp_path):
         convert(wav, tmp_path / f"{channels}.ac3")
     path = tmp_path / "both.ac3"
     path.write_bytes((tmp_path / "2.ac3").read_bytes() + (tmp_path / "6.ac3").read_bytes())
-    message = refusal(lambda: read_audio(path), "its channels change there")
+    message = refusal(lambda: read_audio(path), "its channels or their layout change there")
     advised = float(re.search(r"--duration ([\d.]+)", message)[1])
     assert advised == pytest.approx(2, abs=0.1)
     cut = np.concatenate(list(open_audio(path, duration=advised).blocks()))
@@ -260,7 +267,7 @@ def test_what_changes_its_channels_is_refused_there(tmp_path):
 
 
 @needs_ffmpeg
-@pytest.mark.parametrize("tags", ["APE", "APE without header", "ID3", "both"])
+@pytest.mark.parametrize("tags", ["APE", "APE without header", "ID3", "APE, ID3", "ID3, APE, APE"])
 def test_wavpack_with_tags_is_read(tmp_path, tags):
     wav = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_16")
     path = convert(wav, tmp_path / "a, b.wv")
@@ -270,9 +277,36 @@ def test_wavpack_with_tags_is_read(tmp_path, tags):
         return b"APETAGEX" + struct.pack("<IIII", 2000, len(item) + 32, 1, flags) + bytes(8)
 
     ape, id3 = end(0xA0000000) + item + end(0x80000000), b"TAG" + bytes(125)
-    ends = {"APE": ape, "APE without header": item + end(0), "ID3": id3, "both": ape + id3}
-    path.write_bytes(path.read_bytes() + ends[tags])
+    ends = {"APE": ape, "APE without header": item + end(0), "ID3": id3}
+    path.write_bytes(path.read_bytes() + b"".join(ends[tag] for tag in tags.split(", ")))
     np.testing.assert_array_equal(read_audio(path)[0], read_audio(wav)[0])
+
+
+@pytest.mark.parametrize(("length", "end"), [(32, 400), (132, 300), (200, None), (9999, None)])
+def test_a_tag_that_is_not_as_long_as_it_says_takes_no_sound_away(tmp_path, length, end):
+    """The first has no header, those that follow say that they have one."""
+    (tmp_path / "a.wv").write_bytes(
+        (b"wvpk" + bytes(296) + b"APETAGEX" + bytes(92))[:400]
+        + b"APETAGEX"
+        + struct.pack("<IIII", 2000, length - (32 if length > 32 else 0), 0, (length > 32) << 31)
+        + bytes(8)
+    )
+    assert end_before_tags(tmp_path / "a.wv") == end
+
+
+@needs_ffmpeg
+def test_a_track_that_is_absent_or_empty_is_told(tmp_path):
+    wav = written(tmp_path / "a.wav", noise(RATE), RATE)
+    path = convert(wav, tmp_path / "a.mka", "-c:a", "flac")
+    assert len(read_track(os.fspath(path), 0)[0]) == RATE
+    refusal(lambda: read_track(path, 1), "it has no audio track 2")
+    refusal(lambda: read_track(tmp_path / "b.mka", 0), "no such file")
+
+
+def test_a_track_without_samples_is_told(fake):
+    refusal(
+        lambda: read_track(fake(au(np.zeros((0, 2)))), 0), "holds no samples in its audio track"
+    )
 
 
 @needs_ffmpeg

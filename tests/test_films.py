@@ -80,6 +80,7 @@ def test_films_that_tell_their_size_are_known_to_be_cut(tmp_path, film, lost):
         transport(192, 4, 9) + b"TAG",
         transport(188, 0, 9)[:376],  # too little to know what it is
         b"\x47" * 2 + bytes(1000),
+        mpeg_1() * 20000 + b"junk",  # all ways lead to it, and are gone once
         b"",
     ],
 )

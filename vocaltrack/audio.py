@@ -136,13 +136,18 @@ def read_track(path, track):
     Raises:
         UserError: there is no ffmpeg or no such track, or the file is damaged.
     """
+    path = Path(path)
     _refuse_what_is_no_file(path)
-    rate, _ = ffmpeg.probe(path, "libsndfile reads no tracks", track)
+    rate, channels = ffmpeg.probe(path, "libsndfile reads no tracks", track)
+    check_shape(rate, channels, path)
     try:
-        return np.concatenate(list(ffmpeg.decode(path, track))), rate
+        blocks = list(ffmpeg.decode(path, track))
     except ffmpeg.Stumbled as error:
         at = error.done / rate
         raise UserError(f"{path} is damaged after {at:.2f} s ({error.why})") from error
+    if not blocks:
+        raise UserError(f"{path} holds no samples in its audio track {track + 1}")
+    return np.concatenate(blocks), rate
 
 
 def resample(audio, source_rate, target_rate):

@@ -12,20 +12,22 @@ import numpy as np
 
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.truncation import end_before_tags
+from vocaltrack.truncation import end_before_tags, skip_tags
 
 HEADER = struct.Struct(">4sIIIII")  # of an AU stream
 MAGIC = b".snd"
 MOST_WORDS = 200  # characters of what ffmpeg says
 SPEECHLESS = "ffmpeg did not say why"
 # ffmpeg would read the files that these name, also where the ending is that of a song.
-_PLAYLIST = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:#EXTM3U|ffconcat|<)")
+_PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<")
+_BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n\v\f"
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
 _LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
 _SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
 # Of pictures, amidst which recordings begin and some of which ffmpeg looks at, and of tags.
 _BESIDE_THE_SOUND = re.compile(
-    r"\[(mpeg[12]video|mpeg4|msmpeg4(v\d)?|h26[1-4]|hevc|vvc|vc1|wmv\d|vp\d|libdav1d|av1|theora) @"
+    r"\[(mpeg[12]video|mpeg4|msmpeg4(v\d)?|h26[1-4]|hevc|vvc|vc1|wmv\d|vp\d|libdav1d|av1|theora"
+    r"|mjpe?g|png|gif|bmp|tiff|webp|jpeg2000|dvvideo|rv\d\d|svq\d|prores|dnxhd|ffv1|huffyuv) @"
     r"|(\[[^]]*\] )*(Cannot read BOM value|Error reading frame \w+, skipped)"
 )
 _AGAIN = "    Last message repeated"
@@ -79,11 +81,10 @@ def probe(path, why, track=0):
             f"{path} cannot be read as audio ({why}); if it is m4a, mp4, wma or a video, install "
             "ffmpeg, else give a wav, flac, ogg, opus or mp3 file"
         )
-    with open(path, "rb") as file:
-        if _PLAYLIST.match(file.read(1024)):
-            raise UserError(f"{path} is text, perhaps a playlist; give audio files")
+    if _is_playlist(path):
+        raise UserError(f"{path} is text, perhaps a playlist; give an audio file")
     with _decoder(path, track) as (process, messages):
-        return _read_header(process, messages, path)
+        return _read_header(process, messages, path, track)
 
 
 def decode(path, track=0):
@@ -97,7 +98,7 @@ def decode(path, track=0):
         Stumbled: the file is damaged.
     """
     with _decoder(path, track) as (process, messages):
-        _, channels = _read_header(process, messages, path)
+        _, channels = _read_header(process, messages, path, track)
         frame, done = 4 * channels, 0
         while data := process.stdout.read(BLOCK * frame):
             whole = data[: len(data) - len(data) % frame]
@@ -111,7 +112,7 @@ def decode(path, track=0):
 
 def describe(path):
     """What a file says of itself: a `Description`."""
-    command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", f"file:{path}"]
+    command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", _input(path)]
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
     length = None if b"Estimating duration from bitrate" in listing else _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
@@ -146,19 +147,30 @@ def _decoder(path, track):
             process.wait()
 
 
+def _is_playlist(path):
+    """By its first words, before which ffmpeg passes over tags and blanks."""
+    with open(path, "rb") as file:
+        skip_tags(file)
+        while block := file.read(BLOCK):
+            if text := block.lstrip(_BEFORE_TEXT):
+                return text.startswith(_PLAYLISTS)
+    return False
+
+
 def _input(path):
     end = end_before_tags(path)
     return f"file:{path}" if end is None else f"subfile,,start,0,end,{end},,:file:{path}"
 
 
-def _read_header(process, messages, path):
+def _read_header(process, messages, path, track):
     start = process.stdout.read(HEADER.size)
     if len(start) == HEADER.size and start[:4] != MAGIC:
         raise UserError(f"{path} needs ffmpeg, and what the PATH has by that name is none")
     if len(start) < HEADER.size:
         process.wait()
         why = _complaint(messages, path) or SPEECHLESS
-        why = "it holds no sound" if "matches no streams" in why else why
+        if "matches no streams" in why:
+            why = f"it has no audio track {track + 1}" if track else "it holds no sound"
         raise UserError(f"{path} cannot be read as audio ({why}); give an audio file")
     _, offset, _, _, sample_rate, channels = HEADER.unpack(start)
     process.stdout.read(offset - HEADER.size)
@@ -173,8 +185,8 @@ def _complaint(messages, path):
     for line in messages.read().decode(errors="replace").splitlines():
         beside = beside if line.startswith(_AGAIN) else _BESIDE_THE_SOUND.match(line)
         if line.strip() and not beside:
-            line = _SPEAKER.sub("", line).removeprefix(f"file:{path}: ")
+            line = _SPEAKER.sub("", line).removeprefix(f"{_input(path)}: ")
             if line.startswith("Changing audio frame properties"):
-                return "its rate or its channels change there"
+                return "its rate, its channels or their layout change there"
             return one_line(line)[:MOST_WORDS]
     return ""

@@ -81,22 +81,26 @@ def _ps_is_cut(file, size):
     end may be a part of a packet, from which no way leads on."""
     file.seek(max(0, size - PS_TAIL))
     tail = file.read()
+    sounding = len(tail.rstrip(b"\0"))  # what follows is padding
+    padded, tried = tail + bytes(PS_HEADER), set()
     at = tail.find(PS_PACK)
     while at >= 0:
-        end = _ps_end(tail + bytes(PS_HEADER), at, len(tail))
+        end = _ps_end(padded, at, sounding, tried)
         if end is not None:
             return end > len(tail)
         at = tail.find(PS_PACK, at + 1)
     return False
 
 
-def _ps_end(tail, at, size):
-    """Where the packets end that follow each other from the pack at `at` on to `size` or
-    beyond; None where they lead to what is no packet."""
-    while at < size and any(tail[at:]):  # zeros are padding
+def _ps_end(tail, at, end, tried):
+    """Where the packets end that follow each other from the pack at `at` on to `end` or
+    beyond; None where they lead to what is no packet, or where one of `tried` begins, to
+    which theirs are added."""
+    while at < end:
         header = tail[at : at + PS_HEADER]
-        if header[:3] != PS_PACK[:3] or header[3] < PS_END:
+        if at in tried or header[:3] != PS_PACK[:3] or header[3] < PS_END:
             return None
+        tried.add(at)
         at += _ps_length(header)
     return at
 

@@ -6,6 +6,7 @@ import zlib
 
 MP3_TAGS = 4096  # bytes that may follow the music
 ID3_SIZE = 128  # bytes, of ID3v1
+APE = b"APETAGEX"
 APE_FOOTER = 32  # bytes
 SLACK = 128  # bytes; headers are written carelessly
 # What is written to a pipe does not know its size and gives the largest there is.
@@ -93,10 +94,7 @@ def mp3_tells_length(path):
     bit rate, perhaps a part.
     """
     with open(path, "rb") as file:
-        tag, first = file.read(10), 0
-        if tag[:3] == b"ID3":
-            first = sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(tag[6:10])) + 10
-        file.seek(first)
+        first = skip_tags(file)
         start = file.read(4096)
     at = max(start.find(b"Xing"), start.find(b"Info"))
     counts = start[at + 4 : at + 16]
@@ -104,6 +102,16 @@ def mp3_tells_length(path):
         behind = path.stat().st_size - first - at - int.from_bytes(counts[8:], "big")
         return behind <= MP3_TAGS
     return at >= 0
+
+
+def skip_tags(file):
+    """Go to where an open file's ID3v2 tags end, at 0 where it begins with none; returns
+    that place."""
+    first = 0
+    while (tag := file.read(10))[:3] == b"ID3" and len(tag) == 10:
+        size = sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(tag[6:]))
+        first = file.seek(first + size + (20 if tag[5] & 16 else 10))
+    return file.seek(first)
 
 
 def end_before_tags(path):
@@ -117,11 +125,21 @@ def end_before_tags(path):
     with open(path, "rb") as file:
         if file.read(4) != b"wvpk":
             return None
-        file.seek(max(0, end - ID3_SIZE))
-        end -= ID3_SIZE if file.read(3) == b"TAG" else 0
-        file.seek(max(0, end - APE_FOOTER))
-        footer = file.read(APE_FOOTER)
-    if footer[:8] == b"APETAGEX":
-        end -= int.from_bytes(footer[12:16], "little")
-        end -= APE_FOOTER if footer[23] & 128 else 0  # as long is the header
-    return end if 0 < end < whole else None
+        while tag := _tag_length(file, end):
+            end -= tag
+    return end if end < whole else None
+
+
+def _tag_length(file, end):
+    """Bytes of the APE or ID3v1 tag that ends at `end`; 0 where none does."""
+    file.seek(max(0, end - ID3_SIZE))
+    if file.read(3) == b"TAG":
+        return ID3_SIZE
+    file.seek(max(0, end - APE_FOOTER))
+    footer = file.read(APE_FOOTER)
+    length, header = int.from_bytes(footer[12:16], "little"), footer[23] & 128
+    length += APE_FOOTER if header else 0
+    if footer[:8] != APE or not APE_FOOTER <= length < end:
+        return 0
+    file.seek(end - length)
+    return length if not header or file.read(8) == APE else 0
