@@ -295,6 +295,19 @@ def test_a_tag_that_is_not_as_long_as_it_says_takes_no_sound_away(tmp_path, leng
 
 
 @needs_ffmpeg
+def test_wavpack_that_lost_its_last_blocks_is_refused(tmp_path):
+    path = convert(written(tmp_path / "a.wav", noise(3 * 44100)), tmp_path / "a.wv")
+    assert open_audio(path).samples == 3 * 44100
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"wvpk")])
+    message = refusal(lambda: read_audio(path), "cut short", "--duration")
+    advised = float(re.search(r"--duration ([\d.]+)", message)[1])
+    assert 1 < advised < 3
+    cut = np.concatenate(list(open_audio(path, duration=advised).blocks()))
+    assert len(cut) == round(44100 * advised)
+
+
+@needs_ffmpeg
 def test_a_track_that_is_absent_or_empty_is_told(tmp_path):
     wav = written(tmp_path / "a.wav", noise(RATE), RATE)
     path = convert(wav, tmp_path / "a.mka", "-c:a", "flac")

@@ -47,7 +47,8 @@ def open_audio(path, start=0.0, duration=None):
         rate, channels, samples, subtype, exact, is_cut = _by_libsndfile(path)
     except (OSError, RuntimeError, TypeError) as error:
         rate, channels = ffmpeg.probe(path, one_line(error))
-        samples, subtype, exact, is_cut = None, None, False, film_is_cut(path)
+        samples, subtype, is_cut = truncation.wavpack_samples(path), None, film_is_cut(path)
+        exact = samples is not None
     check_shape(rate, channels, path)
     if state in truncation.OGG_FAULTS:
         raise UserError(f"{path} {truncation.OGG_FAULTS[state]}")

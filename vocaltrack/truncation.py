@@ -5,6 +5,8 @@ import re
 import zlib
 
 MP3_TAGS = 4096  # bytes that may follow the music
+WAVPACK = b"wvpk"
+WAVPACK_HEADER = 32  # bytes
 ID3_SIZE = 128  # bytes, of ID3v1
 APE = b"APETAGEX"
 APE_FOOTER = 32  # bytes
@@ -114,6 +116,16 @@ def skip_tags(file):
     return file.seek(first)
 
 
+def wavpack_samples(path):
+    """How many samples a WavPack file says that it has in each channel; None for a file
+    that is none or does not say it, and for DSD, which ffmpeg decodes into fewer."""
+    with open(path, "rb") as file:
+        header = file.read(WAVPACK_HEADER)
+    samples, flags = (int.from_bytes(header[at : at + 4], "little") for at in (12, 24))
+    told = header[:4] == WAVPACK and samples != 2**32 - 1 and not flags & 1 << 31
+    return samples if told and len(header) == WAVPACK_HEADER else None
+
+
 def end_before_tags(path):
     """Where the sound of a WavPack file ends, of which ffmpeg takes the tags behind it
     for damage.
@@ -123,7 +135,7 @@ def end_before_tags(path):
     """
     whole = end = path.stat().st_size
     with open(path, "rb") as file:
-        if file.read(4) != b"wvpk":
+        if file.read(4) != WAVPACK:
             return None
         while tag := _tag_length(file, end):
             end -= tag
