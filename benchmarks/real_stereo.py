@@ -8,8 +8,6 @@ part of museval) and need ffmpeg.
 """
 
 import argparse
-import importlib.util
-from pathlib import Path
 
 import librosa
 import numpy as np
@@ -18,6 +16,7 @@ from excerpts import RATE
 
 from vocaltrack.audio import read_track
 from vocaltrack.errors import exits_on_user_error
+from vocaltrack.files import package_folder
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
@@ -45,8 +44,7 @@ def main():
 
 def song():
     """(mixture, vocals, sample rate), float32 [samples, 2]."""
-    folder = Path(importlib.util.find_spec("stempeg").submodule_search_locations[0]) / "data"
-    (path,) = folder.glob("*.stem.mp4")
+    (path,) = package_folder("stempeg").glob("data/*.stem.mp4")
     tracks = [read_track(path, number) for number in range(5)]
     stems = np.stack([audio for audio, _ in tracks])
     rate = tracks[0][1]

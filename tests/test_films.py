@@ -90,9 +90,10 @@ def test_what_does_not_tell_that_it_is_cut_is_let_pass(tmp_path, film):
     assert not film_is_cut(path)
 
 
-def film_of(tmp_path, name):
+def film_of(tmp_path, name, *options):
+    """A film with 4 s of sound."""
     wav = written(tmp_path / "a.wav", noise(4 * 44100))
-    path = convert(wav, tmp_path / name, *OPTIONS.get(name, []))
+    path = convert(wav, tmp_path / name, *options)
     assert len(read_audio(path)[0]) > 3.99 * 44100
     return path
 
@@ -103,7 +104,7 @@ def film_of(tmp_path, name):
 )
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.97])
 def test_a_film_that_was_cut_short_is_refused(tmp_path, name, share):
-    path = film_of(tmp_path, name)
+    path = film_of(tmp_path, name, *OPTIONS.get(name, []))
     # At a size at which no packet of a transport stream ends, nor only just begins.
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share) | 15])
     refusal(lambda: read_audio(path), path, "damaged")
@@ -112,7 +113,7 @@ def test_a_film_that_was_cut_short_is_refused(tmp_path, name, share):
 @needs_ffmpeg
 @pytest.mark.parametrize("name", ["a.avi", "a.flv", "b.mpg", "b.ts"])
 def test_of_a_film_that_was_cut_short_a_part_can_be_taken(tmp_path, name):
-    path = film_of(tmp_path, name)
+    path = film_of(tmp_path, name, *OPTIONS.get(name, []))
     whole = read_audio(path)[0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     refusal(lambda: open_audio(path), "cut short", "take a part with --duration")
@@ -127,15 +128,13 @@ def test_of_a_film_that_was_cut_short_a_part_can_be_taken(tmp_path, name):
 @needs_ffmpeg
 def test_a_dvds_film_is_whole(tmp_path):
     """To whose times the format that ffmpeg decodes into objected."""
-    wav = written(tmp_path / "a.wav", noise(4 * 44100))
-    path = convert(wav, tmp_path / "a.vob", *OLD, "-c:a", "ac3")
+    path = film_of(tmp_path, "a.vob", *OLD, "-c:a", "ac3")
     assert 0 <= len(read_audio(path)[0]) - 4 * 44100 < 2000
 
 
 @needs_ffmpeg
 def test_a_recording_may_begin_amidst_its_pictures(tmp_path):
-    wav = written(tmp_path / "a.wav", noise(4 * 44100))
-    path = convert(wav, tmp_path / "a.ts", *OLD, "-c:a", "mp2")
+    path = film_of(tmp_path, "a.ts", *OLD, "-c:a", "mp2")
     whole = read_audio(path)[0]
     path.write_bytes(path.read_bytes()[188 * 5 + 77 :])
     late = read_audio(path)[0]

@@ -1,8 +1,5 @@
 """MUSDB18 and MUSDB18-HQ: which songs are whose, and the stems of its stem files."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,6 +9,7 @@ from tests.sounds import refusal
 from vocaltrack.audio import read_audio
 from vocaltrack.datasets import read_musdb
 from vocaltrack.errors import UserError
+from vocaltrack.files import package_folder
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.songs import Source
 from vocaltrack.splits import check_splits
@@ -63,8 +61,7 @@ def test_musdb_stem_files(tmp_path):
 @needs_ffmpeg
 def test_a_musdb_stem_file_has_its_stems(tmp_path):
     """The one that comes with stempeg: 6 s of Falcon 69."""
-    package = importlib.util.find_spec("stempeg").submodule_search_locations[0]
-    (example,) = Path(package).glob("data/*.stem.mp4")
+    (example,) = package_folder("stempeg").glob("data/*.stem.mp4")
     (tmp_path / "test").mkdir()
     path = tmp_path / "test" / "A - Song.stem.mp4"
     path.symlink_to(example)

@@ -4,7 +4,6 @@ Nothing is decoded here; a reader only looks at names.
 """
 
 import dataclasses
-import importlib.util
 import re
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import yaml
 from vocaltrack.config import SPLITS, STEM_NAMES
 from vocaltrack.dataset_folders import audio_files, dataset_folder, recordings, subfolders
 from vocaltrack.errors import UserError
+from vocaltrack.files import package_folder
 from vocaltrack.jsonfiles import read_json
 from vocaltrack.songs import Clip, Song, Source
 from vocaltrack.splits import assign_splits, keep_artists_together
@@ -165,8 +165,8 @@ def read_musdb(root):
 
 def _musdb_validation_songs():
     # Importing musdb needs ffmpeg, its list of songs does not.
-    package = importlib.util.find_spec("musdb").submodule_search_locations[0]
-    config = yaml.safe_load((Path(package) / "configs" / "mus.yaml").read_text(encoding="utf-8"))
+    listing = package_folder("musdb") / "configs" / "mus.yaml"
+    config = yaml.safe_load(listing.read_text(encoding="utf-8"))
     return set(config["validation_tracks"])
 
 

@@ -185,7 +185,8 @@ def _complaint(messages, path):
     for line in messages.read().decode(errors="replace").splitlines():
         beside = beside if line.startswith(_AGAIN) else _BESIDE_THE_SOUND.match(line)
         if line.strip() and not beside:
-            line = _SPEAKER.sub("", line).removeprefix(f"{_input(path)}: ")
+            line = _SPEAKER.sub("", line)
+            line = re.sub(rf"^(subfile,[^:]*:)?file:{re.escape(str(path))}: ", "", line)
             if line.startswith("Changing audio frame properties"):
                 return "its rate, its channels or their layout change there"
             return one_line(line)[:MOST_WORDS]

@@ -1,6 +1,7 @@
 """Files that appear whole or not at all."""
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -21,6 +22,12 @@ def file_name(path):
 def real_path(path):
     """A path without links, also where they lead in a circle."""
     return Path(os.path.realpath(path))
+
+
+def package_folder(name):
+    """The folder of an installed package, which is not imported: museval, musdb and
+    stempeg would look for ffmpeg and ffprobe at once."""
+    return Path(importlib.util.find_spec(name).submodule_search_locations[0])
 
 
 def check_file_writable(path):

@@ -1,6 +1,7 @@
 """Films that end before their end, which ffmpeg takes for whole, or nearly so."""
 
-SLACK = 128  # bytes; headers are written carelessly
+from vocaltrack.truncation import SLACK
+
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 ASF_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 ASF_HEADER = 65536  # bytes in which the properties are

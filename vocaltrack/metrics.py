@@ -1,17 +1,17 @@
 """Scores of separated audio and of masks."""
 
 import importlib.util
-from pathlib import Path
 
 import numpy as np
+
+from vocaltrack.files import package_folder
 
 
 def _import_museval_metrics():
     """`museval.metrics` alone: importing museval as a whole needs ffmpeg,
     which stempeg insists on, and its BSS Eval does not."""
-    package = importlib.util.find_spec("museval").submodule_search_locations[0]
     spec = importlib.util.spec_from_file_location(
-        "vocaltrack.museval_metrics", Path(package) / "metrics.py"
+        "vocaltrack.museval_metrics", package_folder("museval") / "metrics.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
