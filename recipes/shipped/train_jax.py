@@ -1,20 +1,22 @@
 """Train a network on with JAX, on a GPU: each batch is mixed there and heard once.
 
     python recipes/shipped/train_jax.py --model unet --initial runs/unet-begin \\
-        --mir1k DIR --stems DIR --decoded DIR --run runs/unet --epochs 20
+        --mir1k DIR --stems DIR --decoded DIR --run runs/unet --seconds 600
 
 The networks, losses and optimizers are the package's, under Keras's JAX backend, which
 takes JAX for the machine's GPU (`pip install 'jax[cuda13]'`) and no TensorFlow. The run
 that results is like any other, but that best.keras holds the last weights too. It is
-written anew after each epoch; what was interrupted begins again.
+written anew after each epoch; what was interrupted begins again. The learning rate falls to
+zero over the seconds given, for a GPU is lent by the minute and its speed not known before.
 """
 
 import argparse
 import collections
+import dataclasses
 import functools
+import itertools
 import multiprocessing
 import os
-import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -24,6 +26,8 @@ import jax
 import numpy as np
 from drawing import Bank, Drawer, draw, load_stems, start_drawing
 from mixing_ops import mix, rooms, unpadded_samples
+from one_loop import in_one_loop
+from timetable import Timetable
 
 from vocaltrack.compiling import losses, optimizer
 from vocaltrack.config import (
@@ -35,6 +39,7 @@ from vocaltrack.config import (
 )
 from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.options import COUNT
 from vocaltrack.records import Manifest
 from vocaltrack.run_files import check_losses, replace_weights, write_log
@@ -66,19 +71,17 @@ def read_songs(options, features):
 
 
 def drawn_batches(config, *place):
-    """Draw all batches for training in other processes, in order.
+    """Draw batches for training in other processes, in order and without end.
 
     Args:
         config: `TrainingConfig`.
         place: arguments of `start_drawing`.
     """
-    steps = config.epochs * config.steps_per_epoch
     excerpts = config.batch_size // CHUNKS_PER_EXCERPT
     with ProcessPoolExecutor(DRAWING_PROCESSES, SPAWN, start_drawing, place) as pool:
         waiting = collections.deque()
-        for step in range(steps + WAITING):
-            if step < steps:
-                waiting.append(pool.submit(draw, (config.seed, step), excerpts))
+        for step in itertools.count():
+            waiting.append(pool.submit(draw, (config.seed, step), excerpts))
             if step >= WAITING:
                 yield waiting.popleft().result()
 
@@ -123,7 +126,7 @@ def steps_of(model, adam, config, features):
     return train_step, validate
 
 
-def train(model, saved, config, features, songs, options):
+def train(model, saved, config, features, songs, description, options):
     """Train a network and write the run after each epoch.
 
     Args:
@@ -132,7 +135,7 @@ def train(model, saved, config, features, songs, options):
         config: `TrainingConfig`.
         features: `FeatureConfig`.
         songs: dict from split to list of `Song`, decoded.
-        options: of the command line.
+        description, options: of the run, of the command line.
 
     Raises:
         UserError: the loss is not a number any more.
@@ -144,36 +147,48 @@ def train(model, saved, config, features, songs, options):
     fixed = [still.draw((config.seed, number), excerpts) for number in range(VALID_BATCHES)]
     noise = jax.device_put(rooms(features))
     sounds = {split: [jax.device_put(banks[split].waveforms()), noise] for split in banks}
-    adam = optimizer(config)
+    adam = optimizer(dataclasses.replace(config, decay="plateau"))  # its rate is set below
     adam.build(model.trainable_variables)
     train_step, validate = steps_of(model, adam, config, features)
     variables = (model.trainable_variables, model.non_trainable_variables, adam.variables)
     state = jax.device_put([[variable.value for variable in part] for part in variables])
-    rows, passed, start = [], [], time.perf_counter()
+    rate_place = [v.path.endswith("learning_rate") for v in adam.variables].index(True)
+    rows, passed = [], []
+    table = Timetable(options.seconds, config.steps_per_epoch)
     drawn = drawn_batches(config, songs["train"], options.decoded, *cut)
-    for number, draws in enumerate(drawn, start=1):
+    for number, draws in enumerate(drawn):
+        rate = table.rate(config.learning_rate, number)
+        state[2][rate_place] = np.float32(rate)
         state, loss = train_step(state, sounds["train"], draws)
+        table.step()
         passed.append(loss)
-        if number % config.steps_per_epoch:
+        if len(passed) < config.steps_per_epoch:
             continue
         losses_now = {
             "loss": float(np.mean(jax.device_get(passed))),
             "val_loss": float(np.mean([validate(state, sounds["valid"], d) for d in fixed])),
         }
-        epoch = number // config.steps_per_epoch - 1
-        check_losses(epoch, losses_now)
-        adam.iterations.assign(number)
-        rows.append({"epoch": epoch, **losses_now, "learning_rate": float(adam.learning_rate)})
-        speed = len(passed) * config.batch_size / (time.perf_counter() - start)
+        check_losses(len(rows), losses_now)
+        rows.append({"epoch": len(rows), **losses_now, "learning_rate": rate})
+        speed = len(passed) * config.batch_size / (table.clock() - table.begun)
         print(*(f"{name} {value:.4g}" for name, value in rows[-1].items()), f"{speed:.0f} chunks/s")
         for part, values in zip(variables[:2], state):
             for variable, value in zip(part, values):
                 variable.assign(value)
         saved.set_weights(model.get_weights())
-        replace_weights(options.run, "best.keras", saved.save, saved.weights)
-        replace_weights(options.run, "newest.weights.h5", saved.save_weights, saved.weights)
-        write_log(options.run, rows)
-        passed, start = [], time.perf_counter()
+        write_run(options.run, saved, rows, description)
+        passed = []
+        if not table.epoch():
+            break
+
+
+def write_run(run, saved, rows, description):
+    """Write the network, the log, and how many epochs there were."""
+    replace_weights(run, "best.keras", saved.save, saved.weights)
+    replace_weights(run, "newest.weights.h5", saved.save_weights, saved.weights)
+    write_log(run, rows)
+    training = {**description["training"], "epochs": len(rows)}
+    write_json(run / "run.json", {**description, "training": training})
 
 
 def settings(options):
@@ -190,7 +205,7 @@ def settings(options):
         learning_rate=options.learning_rate,
         decay="cosine",
         batch_size=options.batch_size,
-        epochs=options.epochs,
+        epochs=0,  # so far
         steps_per_epoch=options.steps_per_epoch,
         embedding_weight=0.25,
         precision=options.precision,
@@ -207,7 +222,7 @@ def main():
     parser.add_argument("--initial", required=True, help="run that this one starts from")
     parser.add_argument("--clustering", help="run of the hdc whose masks the uhnet takes")
     parser.add_argument("--run", required=True, type=Path)
-    parser.add_argument("--epochs", type=COUNT, default=20)
+    parser.add_argument("--seconds", type=COUNT, default=600, help="to train")
     parser.add_argument("--steps-per-epoch", type=COUNT, default=150)
     parser.add_argument("--batch-size", type=COUNT, default=256)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
@@ -223,10 +238,11 @@ def main():
     manifest = Manifest(features, (), (), {}, keys, {}, config.seed)
     others = other_runs(config.model, manifest, options.initial, options.clustering)
     mean, std, model, saved = networks(config, network, manifest, others)
+    model = in_one_loop(model)
     started_from = {name: other and other[:2] for name, other in others.items()}
     description = describe_run(config, network, manifest, mean, std, started_from)
     with claimed_run(options.run, description):
-        train(model, saved, config, features, songs, options)
+        train(model, saved, config, features, songs, description, options)
 
 
 if __name__ == "__main__":
