@@ -11,10 +11,11 @@ UNROLLED = 8  # steps of the loop that are compiled as one
 
 
 class OneLoop(layers.Bidirectional):
-    """A `Bidirectional` GRU with the same weights and outputs, for whole sequences.
+    """A `Bidirectional` GRU with the same weights and outputs, as `build_clustering` has it.
 
-    It takes float32 [batch, time, features] and returns [batch, time, 2 x units]. It has no
-    masks, no states to begin with, nor the dropout that Keras's GRU can have inside.
+    It takes float32 [batch, time, features] and returns [batch, time, 2 x units]. Of what
+    Keras's GRU can do it leaves out masks, states to begin with, dropout inside, other
+    activations, and the reset before the product.
     """
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
