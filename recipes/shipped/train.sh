@@ -37,6 +37,14 @@ prepare() {
     python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records "$@"
 }
 
+begin() {  # folder: make the runs that a GPU's start from, of the SavedModels in a folder
+    for model in hdc unet uhnet; do
+        [ -e runs/$model-begin/best.keras ] || python recipes/shipped/unfold.py \
+            "$1/$model" --records records --run runs/$model-begin
+        [ -e runs/$model.done ] || rm -rf runs/$model  # a GPU's run cannot be gone on with
+    done
+}
+
 # First stage, of the package as it was then: 64,000 chunks, nothing augmented.
 (
     stage first 6d3feff
@@ -126,11 +134,7 @@ python recipes/shipped/average.py runs/mean runs/eighth/runs/uhnet --run runs/me
 (
     stage ninth 82c76f6
     prepare --train-chunks 128000 --seed 6
-    for model in hdc unet uhnet; do
-        [ -e runs/$model-begin/best.keras ] || python recipes/shipped/unfold.py \
-            saved_models/$model --records records --run runs/$model-begin
-        [ -e runs/$model.done ] || rm -rf runs/$model  # a GPU's run cannot be gone on with
-    done
+    begin saved_models
     [ -e runs/hdc.done ] || python recipes/shipped/train_jax.py --model hdc $gpu --epochs 14 \
         --steps-per-epoch 100 --batch-size 512 --initial runs/hdc-begin --run runs/hdc
     touch runs/hdc.done
@@ -158,11 +162,7 @@ done
 (
     stage tenth f8e4ccd
     prepare --train-chunks 16000 --seed 7
-    for model in hdc unet uhnet; do
-        [ -e runs/$model-begin/best.keras ] || python recipes/shipped/unfold.py \
-            ../saved/$model --records records --run runs/$model-begin
-        [ -e runs/$model.done ] || rm -rf runs/$model
-    done
+    begin ../saved
     [ -e runs/hdc.done ] || python recipes/shipped/train_jax.py --model hdc $gpu --seconds 310 \
         --steps-per-epoch 100 --batch-size 512 --initial runs/hdc-begin --run runs/hdc
     touch runs/hdc.done
