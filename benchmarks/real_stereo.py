@@ -14,7 +14,7 @@ import numpy as np
 from choices import STEREO, above, in_stereo, row
 from excerpts import RATE
 
-from vocaltrack.audio import read_track
+from vocaltrack.audio import read_audio
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.files import package_folder
 from vocaltrack.metrics import level_db, si_sdr
@@ -45,7 +45,7 @@ def main():
 def song():
     """(mixture, vocals, sample rate), float32 [samples, 2]."""
     (path,) = package_folder("stempeg").glob("data/*.stem.mp4")
-    tracks = [read_track(path, number) for number in range(5)]
+    tracks = [read_audio(path, number) for number in range(5)]
     stems = np.stack([audio for audio, _ in tracks])
     rate = tracks[0][1]
     return stems[1:].sum(axis=0), stems[4], rate

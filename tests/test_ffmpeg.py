@@ -11,7 +11,7 @@ import pytest
 
 from tests.paths import needs_ffmpeg
 from tests.sounds import convert, noise, refusal, written
-from vocaltrack.audio import open_audio, read_audio, read_track
+from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
 from vocaltrack.ffmpeg import Description, describe
@@ -308,18 +308,30 @@ def test_wavpack_that_lost_its_last_blocks_is_refused(tmp_path):
 
 
 @needs_ffmpeg
-def test_a_track_that_is_absent_or_empty_is_told(tmp_path):
-    wav = written(tmp_path / "a.wav", noise(RATE), RATE)
-    path = convert(wav, tmp_path / "a.mka", "-c:a", "flac")
-    assert len(read_track(os.fspath(path), 0)[0]) == RATE
-    refusal(lambda: read_track(path, 1), "it has no audio track 2")
-    refusal(lambda: read_track(tmp_path / "b.mka", 0), "no such file")
+def test_any_track_of_several_is_read_and_one_that_is_absent_told(tmp_path):
+    first, second = noise(RATE), np.concatenate([noise(RATE) / 2, noise(RATE)])
+    for name, samples in (("a.wav", first), ("b.wav", second)):
+        written(tmp_path / name, samples, RATE)
+    options = ["-i", tmp_path / "b.wav", "-map", "0:a", "-map", "1:a", "-c:a", "flac"]
+    path = convert(tmp_path / "a.wav", tmp_path / "a.mka", *options)
+    for track, samples in enumerate((first, second)):
+        audio, rate = read_audio(os.fspath(path), track)
+        assert rate == RATE
+        np.testing.assert_allclose(audio, samples, atol=1e-4)
+    refusal(lambda: read_audio(path, 2), "it has no audio track 3")
+    refusal(lambda: read_audio(tmp_path / "a.wav", 1), "it has no audio track 2")
+    refusal(lambda: read_audio(tmp_path / "b.mka", 1), "no such file")
 
 
-def test_a_track_without_samples_is_told(fake):
-    refusal(
-        lambda: read_track(fake(au(np.zeros((0, 2)))), 0), "holds no samples in its audio track"
-    )
+@needs_ffmpeg
+def test_a_track_that_is_no_sound_is_told(tmp_path):
+    samples = noise(RATE)
+    samples[RATE // 2, 0] = np.nan
+    for name, content in (("a.wav", noise(RATE)), ("b.wav", samples)):
+        written(tmp_path / name, content, RATE, "FLOAT")
+    options = ["-i", tmp_path / "b.wav", "-map", "0:a", "-map", "1:a", "-c:a", "copy"]
+    path = convert(tmp_path / "a.wav", tmp_path / "a.mka", *options)
+    refusal(lambda: read_audio(path, 1), "NaN or infinity", "0.500 s")
 
 
 @needs_ffmpeg

@@ -53,8 +53,8 @@ def test_musdb_stem_files(tmp_path):
     songs = read_musdb(tmp_path)
     assert splits_of(songs) == {MUSDB_TRAIN[0]: "train", MUSDB_VALID[0]: "valid"}
     (clip,) = songs[0].clips
-    assert [source.stem_id for source in clip.vocals] == [4]
-    assert sorted(source.stem_id for source in clip.accompaniment) == [1, 2, 3]
+    assert [source.track for source in clip.vocals] == [4]
+    assert sorted(source.track for source in clip.accompaniment) == [1, 2, 3]
     refusal(lambda: songs[0].load(RATE), songs[0].name, "cannot be read as audio")
 
 
@@ -72,12 +72,12 @@ def test_a_musdb_stem_file_has_its_stems(tmp_path):
     # Each track lost something of its own to AAC.
     assert si_sdr(mixture.mean(axis=1), stems["vocals"] + stems["accompaniment"]) > 12
     assert level_db(stems["vocals"]) < level_db(stems["accompaniment"]) - 3
-    refusal(lambda: Source(path, stem_id=5).load(44100), "no audio track 6")
+    refusal(lambda: Source(path, track=5).load(44100), "no audio track 6")
 
 
 def test_musdb_stem_files_need_ffmpeg(tmp_path, no_ffmpeg):
     (tmp_path / "a.stem.mp4").write_bytes(b"a")
-    refusal(lambda: Source(tmp_path / "a.stem.mp4", stem_id=4).load(RATE), "install ffmpeg")
+    refusal(lambda: Source(tmp_path / "a.stem.mp4", track=4).load(RATE), "install ffmpeg")
 
 
 def test_musdb_refusals(tmp_path):

@@ -21,7 +21,7 @@ RATES = (4000, 384000)  # Hz
 MOST_CHANNELS = 64
 
 
-def open_audio(path, start=0.0, duration=None):
+def open_audio(path, start=0.0, duration=None, track=0):
     """Look at an audio file and choose a cut of it; nothing is decoded yet.
 
     Args:
@@ -29,13 +29,15 @@ def open_audio(path, start=0.0, duration=None):
             or, with ffmpeg on the PATH, any that ffmpeg finds audio in.
         start: seconds to leave out.
         duration: seconds to read; None for all.
+        track: number of the audio track, from 0 up, where there are several, as in a
+            MUSDB18 .stem.mp4.
 
     Returns:
         `AudioFile`.
 
     Raises:
-        UserError: the file is absent, empty or not audio, or nothing of it is
-            left.
+        UserError: the file is absent, empty or not audio, has no such track, or
+            nothing of it is left.
     """
     path = Path(path)
     _refuse_what_is_no_file(path)
@@ -44,9 +46,11 @@ def open_audio(path, start=0.0, duration=None):
         raise UserError(f"start {start!r}, duration {duration!r}; give seconds from 0 up, not none")
     state = truncation.ogg_state(path)
     try:
+        if track:
+            raise RuntimeError("libsndfile reads no further tracks")
         rate, channels, samples, subtype, exact, is_cut = _by_libsndfile(path)
     except (OSError, RuntimeError, TypeError) as error:
-        rate, channels = ffmpeg.probe(path, one_line(error))
+        rate, channels = ffmpeg.probe(path, one_line(error), track)
         samples, subtype, is_cut = truncation.wavpack_samples(path), None, film_is_cut(path)
         exact = samples is not None
     check_shape(rate, channels, path)
@@ -59,7 +63,7 @@ def open_audio(path, start=0.0, duration=None):
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
         left = min(samples, stop or samples) - first
     is_cut = is_cut or state == "cut"
-    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact, is_cut)
+    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact, is_cut, track)
     if is_cut and (stop is None or samples is not None and stop > samples):
         raise file.damaged(left, CUT_SHORT)
     return file
@@ -113,42 +117,15 @@ def check_shape(sample_rate, channels, what):
         raise UserError(f"{what} has {channels} channels; it must be 1 to {MOST_CHANNELS}")
 
 
-def read_audio(path):
+def read_audio(path, track=0):
     """Read a whole audio file; see `open_audio`.
 
     Returns:
         (audio, sample_rate): float32 array [samples, channels], full scale
         at 1.0, and the rate in Hz.
     """
-    file = open_audio(path)
+    file = open_audio(path, track=track)
     return np.concatenate(list(file.blocks())).astype(np.float32, copy=False), file.sample_rate
-
-
-def read_track(path, track):
-    """Read one audio track of several, e.g. of a MUSDB18 .stem.mp4, through ffmpeg.
-
-    Args:
-        path: the file.
-        track: number of the audio track, from 0 up.
-
-    Returns:
-        (audio, sample_rate) as `read_audio`.
-
-    Raises:
-        UserError: there is no ffmpeg or no such track, or the file is damaged.
-    """
-    path = Path(path)
-    _refuse_what_is_no_file(path)
-    rate, channels = ffmpeg.probe(path, "libsndfile reads no tracks", track)
-    check_shape(rate, channels, path)
-    try:
-        blocks = list(ffmpeg.decode(path, track))
-    except ffmpeg.Stumbled as error:
-        at = error.done / rate
-        raise UserError(f"{path} is damaged after {at:.2f} s ({error.why})") from error
-    if not blocks:
-        raise UserError(f"{path} holds no samples in its audio track {track + 1}")
-    return np.concatenate(blocks), rate
 
 
 def resample(audio, source_rate, target_rate):

@@ -173,7 +173,7 @@ def _musdb_validation_songs():
 def _musdb_sources(path):
     """The sources of vocals, drums, bass and other of one song."""
     if path.is_file():
-        return [Source(path, stem_id=number) for number in (4, 1, 2, 3)]
+        return [Source(path, track=number) for number in (4, 1, 2, 3)]
     paths = [path / f"{name}.wav" for name in ("vocals", "drums", "bass", "other")]
     absent = [p.name for p in paths if not p.exists()]
     if absent:

@@ -38,6 +38,7 @@ class AudioFile:
         stop: sample after the cut's last; None for the file's end.
         exact: whether `samples` is known; else it is None, or a guess for an mp3.
         is_cut: whether the file is known to have lost its end.
+        track: number of the audio track that ffmpeg decodes.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class AudioFile:
     stop: int | None
     exact: bool
     is_cut: bool
+    track: int
 
     def blocks(self):
         """Read the file from the start of the cut.
@@ -95,7 +97,7 @@ class AudioFile:
     def _decoded(self):
         if self.subtype is None:
             try:
-                yield from _cut(ffmpeg.decode(self.path), self.first, self.stop)
+                yield from _cut(ffmpeg.decode(self.path, self.track), self.first, self.stop)
             except ffmpeg.Stumbled as error:
                 raise self.damaged(error.done - self.first, error.why) from error
             return

@@ -136,7 +136,7 @@ def _plan(songs, chunks, features, mixtures, seed):
     """Everything that the bytes of the shards depend on, as JSON text."""
     sources = {
         song.key: [
-            [source.path.name, _fingerprint(source.path), source.channel, source.stem_id]
+            [source.path.name, _fingerprint(source.path), source.channel, source.track]
             for clip in song.clips
             for source in (*clip.vocals, *clip.accompaniment)
         ]

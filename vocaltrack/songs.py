@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vocaltrack.audio import read_audio, read_track, resample
+from vocaltrack.audio import read_audio, resample
 from vocaltrack.config import STEM_NAMES
 from vocaltrack.errors import UserError
 
@@ -17,20 +17,17 @@ class Source:
     Attributes:
         path: the audio file.
         channel: the channel to take; None for the mean of all.
-        stem_id: the audio track of a Native Instruments .stem.mp4 (MUSDB18)
-            that holds the stem; None for ordinary files.
+        track: the audio track to take; a Native Instruments .stem.mp4 (MUSDB18) holds
+            each stem in one.
     """
 
     path: Path
     channel: int | None = None
-    stem_id: int | None = None
+    track: int = 0
 
     def load(self, sample_rate):
         """The recording as mono float32 [samples] at `sample_rate` Hz."""
-        if self.stem_id is None:
-            audio, rate = read_audio(self.path)
-        else:
-            audio, rate = read_track(self.path, self.stem_id)
+        audio, rate = read_audio(self.path, self.track)
         if self.channel is None:
             mono = audio.mean(axis=1)
         elif self.channel < audio.shape[1]:
