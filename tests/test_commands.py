@@ -103,7 +103,9 @@ def test_songs_that_another_dataset_holds_out_are_left_out_aloud(called, tmp_pat
     run("prepare", "--dsd100", tmp_path / "dsd", "--musdb", tmp_path / "musdb", "-o", "r")
     assert "DSD100/1 - A - x" not in {song.key for song in calls[0]["songs"]}
     assert len(calls[0]["songs"]) == 4
-    assert capsys.readouterr().out.startswith("1 songs left out: another dataset holds")
+    assert capsys.readouterr().out.startswith(
+        "1 songs left out, whose artists another split holds out"
+    )
 
 
 @pytest.fixture
@@ -146,7 +148,7 @@ def test_a_unet_takes_nothing_that_is_for_the_hdc_inside_a_uhnet(words, capsys):
 def test_evaluate(called, stems, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: made.append(args))
-    report = {"summary": {}, "heard": {}}
+    report = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
     calls = called("vocaltrack.evaluation.evaluate", report)
     words = ["--split", "valid", "--model", "hdc", "--model", "hdc:clusters"]
     run("evaluate", "--stems", stems, *words, "--json", tmp_path / "report.json")
@@ -165,7 +167,7 @@ class Unread(io.StringIO):
 def test_scores_are_kept_where_nobody_reads_the_table(called, stems, tmp_path, monkeypatch):
     """As in `vocaltrack evaluate ... | head -1`: hours of scoring are not lost."""
     monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: args)
-    report = {"summary": {}, "heard": {}}
+    report = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
     called("vocaltrack.evaluation.evaluate", report)
     monkeypatch.setattr("sys.stdout", Unread())
     run("evaluate", "--stems", stems, "--model", "hdc", "--json", tmp_path / "report.json")
@@ -189,7 +191,7 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
     def opened(*args):
         return dataclasses.replace(open_audio(*args), subtype=None)
 
-    def decoded(path):
+    def decoded(path, _):
         yield soundfile.read(path, dtype="float32", always_2d=True)[0]
 
     monkeypatch.setattr("vocaltrack.audio.open_audio", opened)

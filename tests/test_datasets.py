@@ -11,7 +11,7 @@ from tests.dataset_files import RATE, noise, sources, splits_of, write
 from tests.paths import DATA
 from vocaltrack.datasets import READERS, read_dsd100, read_mir1k, read_stems
 from vocaltrack.errors import UserError
-from vocaltrack.splits import assign_splits, check_splits
+from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
 
 
 @pytest.fixture
@@ -45,10 +45,11 @@ def test_mir1k_without_splits_deals_out_singers(mir1k):
     assert read_mir1k(mir1k) == songs
 
 
-def test_mir1k_with_splits(mir1k):
+def test_mir1k_with_splits(mir1k, capsys):
     lists = {"train": ["s00_1", "s01_2"], "valid": ["s02_1"], "test": ["s03_1"], "spare": ["s04_1"]}
     (mir1k / "splits.json").write_text(json.dumps(lists))
     songs = read_mir1k(mir1k)
+    assert "splits.json leaves out s00_2 and 35 more songs" in capsys.readouterr().err
     expected = {"s00_1": "train", "s01_2": "train", "s02_1": "valid", "s03_1": "test"}
     assert splits_of(songs) == expected
     check_splits(songs)
@@ -99,7 +100,7 @@ def test_dsd100_has_singers_to_validate_on(tmp_path):
     for number in range(20):
         sources(tmp_path / "Sources" / "Dev" / f"{number:03d} - singer {number % 10} - x", seeds)
     sources(tmp_path / "Sources" / "Test" / "050 - singer 3 - y", seeds)
-    songs = read_dsd100(tmp_path)
+    songs = keep_artists_together(read_dsd100(tmp_path))
     check_splits(songs)
     singers = [
         {song.singer for song in songs if song.split == split}
@@ -119,7 +120,7 @@ def test_dsd100_refusals(tmp_path):
         read_dsd100(tmp_path)
 
 
-def test_stems_with_split_folders(tmp_path):
+def test_stems_with_split_folders(tmp_path, capsys):
     write(tmp_path / "train" / "both" / "vocals.wav", noise(1))
     write(tmp_path / "train" / "both" / "accompaniment.flac.wav", noise(2))  # another name
     soundfile.write(tmp_path / "train" / "both" / "accompaniment.flac", noise(3), RATE)
@@ -127,6 +128,8 @@ def test_stems_with_split_folders(tmp_path):
     write(tmp_path / "valid" / "music" / "accompaniment.wav", noise(5))
     write(tmp_path / "valid" / "neither" / "drums.wav", noise(6))
     write(tmp_path / "spare" / "mixture.wav", noise(7))
+    write(tmp_path / "deep" / "er" / "vocals.wav", noise(8))
+    (tmp_path / "notes").mkdir()
     songs = {song.name: song for song in read_stems(tmp_path)}
     expected = {"both": "train", "singing": "train", "music": "valid"}
     assert splits_of(songs.values()) == expected
@@ -135,6 +138,9 @@ def test_stems_with_split_folders(tmp_path):
         "singing": ("vocals",),
         "music": ("accompaniment",),
     }
+    told = capsys.readouterr().err
+    assert f"{tmp_path}: neither vocals.* nor accompaniment.* in deep and 1 more folders" in told
+    assert f"{tmp_path / 'valid'}: neither vocals.* nor accompaniment.* in neither\n" in told
     assert songs["both"].key == f"{tmp_path.name}/both"
     accompaniment = songs["both"].load(RATE)["accompaniment"]
     np.testing.assert_allclose(accompaniment, noise(3), atol=2**-15)

@@ -12,7 +12,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.files import package_folder
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.songs import Source
-from vocaltrack.splits import check_splits
+from vocaltrack.splits import check_splits, keep_artists_together
 
 # Three of the songs that musdb's mus.yaml holds out, and two that it trains on.
 MUSDB_VALID = ("Actions - One Minute Smile", "Leaf - Summerghost", "Meaxic - Take A Step")
@@ -40,9 +40,18 @@ def test_musdb_leaves_held_out_artists_out_of_the_training(tmp_path):
     for name in ("Leaf - Wicked", "Leaf - Summerghost", "Lushlife - Toynbee Suite"):
         sources(tmp_path / "train" / name, seeds)
     sources(tmp_path / "test" / "Lushlife - Other Song", seeds)
-    songs = read_musdb(tmp_path)
+    songs = keep_artists_together(read_musdb(tmp_path))
     assert splits_of(songs) == {"Leaf - Summerghost": "valid", "Lushlife - Other Song": "test"}
     check_splits(songs)
+
+
+def test_musdb_passes_over_hidden_files_and_refuses_a_song_that_is_there_twice(tmp_path):
+    for name in ("A - One.stem.mp4", "._A - One.stem.mp4", "notes.mp4"):
+        (tmp_path / "train").mkdir(exist_ok=True)
+        (tmp_path / "train" / name).write_bytes(b"x")
+    assert [song.name for song in read_musdb(tmp_path)] == ["A - One"]
+    sources(tmp_path / "train" / "A - One", {"vocals": 1, "bass": 2, "drums": 3, "other": 4})
+    refusal(lambda: read_musdb(tmp_path), "holds A - One twice")
 
 
 def test_musdb_stem_files(tmp_path):

@@ -25,7 +25,7 @@ from vocaltrack.locks import alone_in
 from vocaltrack.models import build_unet
 from vocaltrack.records import Manifest
 from vocaltrack.run_files import read_log, replace_weights
-from vocaltrack.runs import claimed_run, describe_run, load_run
+from vocaltrack.runs import claimed_run, describe_run, load_run, read_run
 from vocaltrack.training import examples, train
 
 
@@ -218,6 +218,27 @@ def test_other_settings_in_the_same_run_are_refused(runs, records):
         train(settings("unet", epochs=3), other, records, runs / "unet", verbose=0)
 
 
+def test_patience_and_more_epochs_may_be_given_later(tmp_path):
+    description = {"training": {"decay": "plateau", "patience": 3, "epochs": 2}}
+    description |= {"network": {}, "features": {}, "mean": [], "std": [], "songs": {}}
+    for patience, epochs in ((3, 2), (9, 2), (1, 5)):
+        description["training"] |= {"patience": patience, "epochs": epochs}
+        with claimed_run(tmp_path / "run", description):
+            pass
+    description["training"]["epochs"] = 4
+    with pytest.raises(UserError, match="epochs=5, not 4"):
+        claimed_run(tmp_path / "run", description).__enter__()
+
+
+def test_a_run_without_its_normalisation_is_damaged(runs, tmp_path):
+    run = shutil.copytree(runs / "unet", tmp_path / "unet")
+    description = json.loads((run / "run.json").read_text())
+    del description["mean"]
+    (run / "run.json").write_text(json.dumps(description))
+    with pytest.raises(UserError, match="unet cannot be loaded"):
+        read_run(run)
+
+
 def test_a_run_that_heard_the_validation_songs_is_refused(runs, records, tmp_path):
     shutil.copytree(runs / "unet", tmp_path / "unet")
     path = tmp_path / "unet" / "run.json"
@@ -272,6 +293,9 @@ def test_two_trainings_of_one_run_are_refused(runs, records):
         ("log.csv", "epoch;loss;val_loss\n0;1;1\n", "log.csv is damaged"),
         ("log.csv", "", "lacks epochs in log.csv"),
         ("best.keras", None, "lacks best.keras"),
+        ("newest.weights.h5", None, "lacks its newest.weights.h5"),
+        ("newest.weights.h5", "HDF", "start a new run, which takes the best weights"),
+        ("run.json", None, "lacks its run.json"),
         ("run.json", '{"training": [], "network": {}}', "run.json is damaged"),
         ("run.json", '{"started_from": "x"}', "was trained with|is damaged"),
     ],

@@ -1,5 +1,6 @@
 """A few tiny steps: losses fall, networks start from others, refusals."""
 
+import collections
 import dataclasses
 import json
 import shutil
@@ -256,14 +257,19 @@ def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys, split):
 
 
 def test_tensorboard_holds_losses_pictures_and_sound(runs):
-    tags = set()
+    shown = collections.defaultdict(list)
     for path in (runs / "unet" / "tensorboard").rglob("events*"):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
-            tags |= {value.tag for value in event.summary.value}
-    assert {"epoch_loss", "epoch_learning_rate"} <= tags
-    assert any(tag.startswith("log-mel, target mask, predicted mask") for tag in tags)
-    for sound in ("mixture", "target", "estimate"):
-        assert any(tag.startswith(sound) for tag in tags)
+            for value in event.summary.value:
+                shape = tuple(dim.size for dim in value.tensor.tensor_shape.dim)
+                shown[value.tag].append((event.step, shape))
+    assert {"epoch_loss", "epoch_learning_rate"} <= set(shown)
+    epochs = range(len(read_log(runs / "unet")))
+    chunks = 2  # as many excerpts are there to validate on
+    pictures = [(epoch, (2 + chunks,)) for epoch in epochs]  # width and height before them
+    assert shown["log-mel, target mask, predicted mask"] == pictures
+    assert shown["estimate"] == [(epoch, (chunks, 2)) for epoch in epochs]  # sound and label
+    assert shown["mixture"] == shown["target"] == [(0, (chunks, 2))]
 
 
 def test_the_cosine_warms_up_and_ends_at_zero():

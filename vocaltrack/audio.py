@@ -59,7 +59,7 @@ def open_audio(path, start=0.0, duration=None, track=0):
     first, left = round(start * rate), None
     stop = None if duration is None else first + max(1, round(duration * rate))
     if samples is not None:
-        if samples and first >= samples:
+        if exact and samples and first >= samples:
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
         left = min(samples, stop or samples) - first
     is_cut = is_cut or state == "cut"

@@ -38,7 +38,7 @@ class RunKeeper(keras.callbacks.Callback):
             the number of epochs that are done.
 
         Raises:
-            UserError: the state cannot be loaded, or the log or the best weights are lost.
+            UserError: the state cannot be loaded, or it, the log or the best weights are lost.
         """
         epochs_done = 0
         path = self.run / "newest.weights.h5"
@@ -48,11 +48,15 @@ class RunKeeper(keras.callbacks.Callback):
                 with whole_weights():
                     model.load_weights(path)
             except DAMAGED as error:
-                why = one_line(error)
-                raise UserError(f"{path} cannot be loaded ({why}); give another run") from error
+                raise UserError(
+                    f"{path} cannot be loaded ({one_line(error)}); start a new run, which takes "
+                    f"the best weights of this one by --initial {self.run}"
+                ) from error
             epochs_done = int(model.optimizer.iterations) // steps_per_epoch
         for lost, is_there in (
             ("epochs in log.csv", len(self.rows) >= epochs_done),
+            # A kill between the two leaves one row more.
+            ("its newest.weights.h5", len(self.rows) <= epochs_done + 1),
             ("best.keras", not epochs_done or (self.run / "best.keras").exists()),
         ):
             if not is_there:

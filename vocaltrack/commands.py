@@ -38,6 +38,13 @@ def evaluate(options):
     if options.json:
         write_json(options.json, report)
     say(table(report))
+    counts = (len(report[part]) for part in ("songs", "instrumentals", "left_out"))
+    say(
+        "{}: {} songs, {} instrumentals, {} left out for want of music that sounds".format(
+            options.split, *counts
+        ),
+        sys.stderr,
+    )
     for label, songs in report["heard"].items():
         say(
             f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
@@ -60,6 +67,8 @@ def prepare(options):
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         say(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
+    if kept := sum(song.split == "test" for song in songs):
+        say(f"{kept} songs of the test split kept for vocaltrack evaluate")
     size = sum(shard["bytes"] for shards in manifest.shards.values() for shard in shards)
     say(f"{options.output}: {size / 1e9:.2f} GB")
 
@@ -134,6 +143,6 @@ def _songs(options):
         raise UserError("no dataset given; use " + ", ".join(f"--{name}" for name in READERS))
     kept = keep_artists_together(songs)
     if len(kept) < len(songs):
-        say(f"{len(songs) - len(kept)} songs left out: another dataset holds their artists out")
+        say(f"{len(songs) - len(kept)} songs left out, whose artists another split holds out")
     check_splits(kept)
     return kept

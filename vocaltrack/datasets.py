@@ -5,20 +5,22 @@ Nothing is decoded here; a reader only looks at names.
 
 import dataclasses
 import re
+import sys
 from pathlib import Path
 
 import yaml
 
 from vocaltrack.config import SPLITS, STEM_NAMES
 from vocaltrack.dataset_folders import audio_files, dataset_folder, recordings, subfolders
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, say
 from vocaltrack.files import package_folder
 from vocaltrack.jsonfiles import read_json
 from vocaltrack.songs import Clip, Song, Source
-from vocaltrack.splits import assign_splits, keep_artists_together
+from vocaltrack.splits import assign_splits
 
 VALID_TEST_FRACTIONS = (0.1, 0.1)
 SPLIT_SEED = 0
+STEM_FILE = ".stem.mp4"
 KNOWN = (*STEM_NAMES, "mixture")  # of the audio in a song's folder
 
 
@@ -47,6 +49,8 @@ def read_mir1k(root):
     else:
         dealt = assign_splits([song.singer for song in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
         split_of = {song.name: dealt[song.singer] for song in songs}
+    if left_out := [song.name for song in songs if song.name not in split_of]:
+        _tell_left_out(f"{listed} leaves out", left_out, "songs")
     return [
         dataclasses.replace(song, split=split_of[song.name])
         for song in songs
@@ -102,8 +106,8 @@ def read_dsd100(root):
     """DSD100: `Sources/{Dev,Test}/<song>/{vocals,bass,drums,other}.wav`.
 
     Dev is train and valid (10 % of the singers), Test is test; the folder name
-    "<number> - <artist> - <title>" gives the singer. Songs in Dev of singers in
-    Test are left out.
+    "<number> - <artist> - <title>" gives the singer. Some sing in Dev and in Test; see
+    `splits.keep_artists_together`.
 
     Raises:
         UserError: the folder does not look like DSD100.
@@ -128,25 +132,30 @@ def read_dsd100(root):
         dataclasses.replace(song, split=dealt[song.singer]) if song.split == "train" else song
         for song in songs
     ]
-    return keep_artists_together(songs)
+    return songs
 
 
 def read_musdb(root):
     """MUSDB18 (`{train,test}/<song>.stem.mp4`) or MUSDB18-HQ
     (`{train,test}/<song>/{vocals,bass,drums,other}.wav`).
 
-    The songs for validation are those that the `musdb` package names; songs
-    of an artist who is held out are left out of the training.
+    The songs for validation are those that the `musdb` package names. Some artists are
+    in train and test; see `splits.keep_artists_together`.
 
     Raises:
-        UserError: the folder does not look like either.
+        UserError: the folder does not look like either, or a song is there twice.
     """
     root = dataset_folder(root)
     validation = _musdb_validation_songs()
     songs = []
     for subset in ("train", "test"):
-        stems_of = {p.name.removesuffix(".stem.mp4"): p for p in root.glob(f"{subset}/*.stem.mp4")}
-        stems_of |= {folder.name: folder for folder in subfolders(root / subset)}
+        stems_of = {folder.name: folder for folder in subfolders(root / subset)}
+        for path in audio_files(root / subset):
+            name = path.name.removesuffix(STEM_FILE)
+            if name in stems_of:
+                raise UserError(f"{root / subset} holds {name} twice, as folder and file; keep one")
+            if name != path.name:
+                stems_of[name] = path
         for name, path in sorted(stems_of.items()):
             vocals, *backing = _musdb_sources(path)
             songs.append(
@@ -160,7 +169,7 @@ def read_musdb(root):
             )
     if not songs:
         raise UserError(f"{root} holds no MUSDB18 songs (train/<song>.stem.mp4 or train/<song>/)")
-    return keep_artists_together(songs)
+    return songs
 
 
 def _musdb_validation_songs():
@@ -209,13 +218,22 @@ def read_stems(root):
 
 def _folders_of_stems(root):
     """{name: Clip} of the folders in a folder that hold a stem."""
-    clips = {}
+    clips, left_out = {}, []
     for folder in subfolders(root):
         stems = {n: (Source(p),) for n, p in recordings(folder, wanted=STEM_NAMES).items()}
         if stems:
             _refuse_misnamed(folder, stems)
             clips[folder.name] = Clip(**stems)
+        elif folder.name not in SPLITS and any(map(audio_files, (folder, *subfolders(folder)))):
+            left_out.append(folder.name)
+    if left_out:
+        _tell_left_out(f"{root}: neither vocals.* nor accompaniment.* in", left_out, "folders")
     return clips
+
+
+def _tell_left_out(why, names, what):
+    more = f" and {len(names) - 1} more {what}" if len(names) > 1 else ""
+    say(f"{why} {names[0]}{more}", sys.stderr)
 
 
 def _refuse_misnamed(folder, stems):

@@ -77,22 +77,22 @@ class AudioFile:
                 )
             done += len(block)
             yield block
+        wanted = math.inf if self.stop is None else self.stop - self.first
+        if not self.exact and self.subtype and self.samples <= done < wanted:
+            # libsndfile stops where it guesses the end to be.
+            raise UserError(
+                f"{self.path} does not say how long it is; install ffmpeg to read it whole"
+            )
         if done == 0 and self.first:
             raise UserError(f"{self.path} ends before --start {self.first / self.sample_rate:.10g}")
         if done == 0:
             raise UserError(f"{self.path} holds no samples")
-        wanted = math.inf if self.stop is None else self.stop - self.first
         if self.is_cut and done < wanted:
             raise self.damaged(done, CUT_SHORT)
         slack = OPUS_SLACK * self.sample_rate if self.subtype == "OPUS" else 1
         slack = MP3_SLACK + 1 if self.subtype in MP3_SUBTYPES else slack
         if self.exact and done <= self.samples - slack:
             raise self.damaged(done, CUT_SHORT)
-        if not self.exact and self.subtype and self.samples <= done < wanted:
-            # libsndfile stops where it guesses the end to be.
-            raise UserError(
-                f"{self.path} does not say how long it is; install ffmpeg to read it whole"
-            )
 
     def _decoded(self):
         if self.subtype is None:

@@ -131,11 +131,8 @@ def write_atomically(path, write):
     Raises:
         UserError: the file cannot be written there.
     """
-    try:
-        with temporaries_beside([path]) as (temporary,):
-            write(str(temporary))
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"{path} cannot be written: {one_line(error)}") from error
+    with _telling(path), temporaries_beside([path]) as (temporary,):
+        write(str(temporary))
 
 
 def replace_folder(path, fill):

@@ -97,7 +97,7 @@ def kind_chances(mixtures, true, vocals, accompaniments):
     possible = np.array([len(true), pairs, len(accompaniments)])
     chances = np.where(possible > 0, mixtures.kind_shares, 0.0)
     if not chances.any():
-        raise UserError("the songs of a split have no accompaniment to mix; add some music")
+        raise UserError("the songs of a split have no accompaniment that sounds; add some music")
     return chances / chances.sum()
 
 

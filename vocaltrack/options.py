@@ -46,7 +46,7 @@ def folder(text):
     return text
 
 
-COUNT = number(int, 1)
+COUNT = number(int, 1, 10**9)
 SEED = number(int, 0, 2**32 - 1)
 _SECONDS = number(float, 0.0, 1e9)
 _LENGTH = number(float, 0.001, 1e9)

@@ -28,8 +28,8 @@ def ahead(items):
     """
     end = object()
     with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(next, items, end)
         try:
-            future = pool.submit(next, items, end)
             while (item := future.result()) is not end:
                 future = pool.submit(next, items, end)
                 yield item

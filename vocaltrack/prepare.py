@@ -95,10 +95,16 @@ def _check_wanted(songs, chunks):
     if not chunks.get("train"):
         raise UserError("no train chunks asked for; the models' normalisation is taken from them")
     for split, wanted in chunks.items():
-        if wanted and not any(song.stems for song in songs if song.split == split):
-            raise UserError(
-                f"no songs in the split {split}; add some (of stems, in a folder named {split})"
-            )
+        stems = [song.stems for song in songs if song.split == split]
+        for what, are_there in (
+            ("songs", any(stems)),
+            ("accompaniment", any("accompaniment" in names for names in stems)),
+        ):
+            if wanted and not are_there:
+                raise UserError(
+                    f"no {what} in the split {split}; add some "
+                    f"(of stems, in a folder named {split})"
+                )
 
 
 def _shards(songs, folder, chunks, features, mixtures, seed):

@@ -57,7 +57,8 @@ class MaskPreviews(keras.callbacks.Callback):
     def _play(self, name, mask):
         power = tf.pow(10.0, self.mixture / 10.0) * mask
         audio = np.stack([mel_power_to_audio(chunk, self.features) for chunk in power.numpy()])
-        tf.summary.audio(name, audio[..., np.newaxis], self.features.sample_rate, CHUNKS)
+        rate = self.features.sample_rate
+        tf.summary.audio(name, audio[..., np.newaxis], rate, max_outputs=CHUNKS)
 
 
 def _to_unit(decibels):

@@ -79,6 +79,7 @@ def read_run(run, last=False):
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
         songs_heard(description), description["training"]["model"]  # as far as others need it
+        description["mean"], description["std"]
     except (KeyError, TypeError, UserError) as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return description
@@ -174,8 +175,8 @@ def claimed_run(run, description):
     a folder that holds a run with other settings.
 
     More epochs may be asked of a run, except under the cosine decay, which is
-    planned for its number of epochs. Settings that came after the run have their
-    defaults in it.
+    planned for its number of epochs, and another patience. Settings that came after
+    the run have their defaults in it.
 
     Args:
         run: folder of the run; made when absent.
@@ -203,13 +204,16 @@ def claimed_run(run, description):
 
 def _refuse_other_settings(run, description):
     path = run / "run.json"
+    if not path.exists() and (run / "log.csv").exists():
+        raise UserError(f"{run} lacks its run.json; bring it back or give another folder")
     if path.exists():
         old = read_json(path, "the run")
         grows = description["training"]["decay"] != "cosine"
         for part in ("training", "network", "features"):
             for name, value in description[part].items():
                 was = {**DEFAULTS, **old.get(part, {})}.get(name)
-                if was != value and not (name == "epochs" and grows and value > was):
+                may_change = name == "patience" or name == "epochs" and grows and value > was
+                if was != value and not may_change:
                     raise UserError(
                         f"{run} was trained with {name}={was}, not {value}; "
                         "give the same settings or another folder"

@@ -96,7 +96,8 @@ def main():
     options = parser.parse_args()
     if not 0 < options.share < 1:
         raise UserError("--share must lie between 0 and 1")
-    (earlier, first), (model, later) = (load_newest(r) for r in (options.earlier, options.later))
+    earlier, first = load_newest(options.earlier)
+    model, later = load_run(options.later, last=True)
     average(earlier, model, options.share)
     if options.records:
         manifest = Manifest.load(options.records)

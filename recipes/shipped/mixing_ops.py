@@ -98,7 +98,7 @@ def stft(audio, config):
     return ops.rfft(framed * window.astype(np.float32))
 
 
-def formant_gain(power, factor, config):
+def formant_gain(power, factor):
     """The gain by which formants move, [n, frames, bins]; factor is [n].
 
     See `augmentation.shift_formants`.
@@ -196,8 +196,8 @@ def mix(waveforms, noise, draws, config):
     powers = [ops.square(real) + ops.square(imag) for real, imag in spectra]
     gains = colour_gain(draws["colour"], config)[:, :, None]
     shaped = [
-        formant_gain(powers[0], draws["formants"][:, 0], config) * gains[:, 0],
-        formant_gain(powers[1], draws["formants"][:, 1], config) * gains[:, 1],
+        formant_gain(powers[0], draws["formants"][:, 0]) * gains[:, 0],
+        formant_gain(powers[1], draws["formants"][:, 1]) * gains[:, 1],
         drums_gain(powers[2], draws["drums"][:, 0], config) * gains[:, 2],
         gains[:, 3],
     ]

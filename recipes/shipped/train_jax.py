@@ -31,7 +31,6 @@ from timetable import Timetable
 
 from vocaltrack.compiling import losses, optimizer
 from vocaltrack.config import (
-    MODEL_NAMES,
     PRECISIONS,
     FeatureConfig,
     TrainingConfig,
@@ -40,7 +39,7 @@ from vocaltrack.config import (
 from vocaltrack.datasets import read_mir1k, read_stems
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.jsonfiles import write_json
-from vocaltrack.options import COUNT
+from vocaltrack.options import COUNT, SEED, number
 from vocaltrack.records import Manifest
 from vocaltrack.run_files import check_losses, replace_weights, write_log
 from vocaltrack.runs import claimed_run, describe_run, refuse_ignored_settings
@@ -156,8 +155,8 @@ def train(model, saved, config, features, songs, description, options):
     rows, passed = [], []
     table = Timetable(options.seconds, config.steps_per_epoch)
     drawn = drawn_batches(config, songs["train"], options.decoded, *cut)
-    for number, draws in enumerate(drawn):
-        rate = table.rate(config.learning_rate, number)
+    for step, draws in enumerate(drawn):
+        rate = table.rate(config.learning_rate, step)
         state[2][rate_place] = np.float32(rate)
         state, loss = train_step(state, sounds["train"], draws)
         table.step()
@@ -215,7 +214,7 @@ def settings(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", required=True, choices=MODEL_NAMES)
+    parser.add_argument("--model", required=True, choices=("hdc", "unet", "uhnet"))
     parser.add_argument("--mir1k", required=True, help="folder of MIR-1K")
     parser.add_argument("--stems", required=True, help="folder of plain stems")
     parser.add_argument("--decoded", required=True, type=Path, help="for the decoded stems")
@@ -225,9 +224,9 @@ def main():
     parser.add_argument("--seconds", type=COUNT, default=600, help="to train")
     parser.add_argument("--steps-per-epoch", type=COUNT, default=150)
     parser.add_argument("--batch-size", type=COUNT, default=256)
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=number(float, 1e-9, 1.0), default=1e-3)
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=SEED, default=0)
     options = parser.parse_args()
     config = settings(options)
     features = FeatureConfig()

@@ -32,6 +32,7 @@ from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
+from vocaltrack.run_files import replace_weights
 from vocaltrack.runs import claimed_run, describe_run
 from vocaltrack.savedmodel import load
 from vocaltrack.serving import NORM
@@ -184,7 +185,7 @@ def main():
     shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
     description = describe_run(TrainingConfig(name), network, shipped, mean, std, {})
     with claimed_run(options.run, description):
-        model.save(options.run / "best.keras")
+        replace_weights(options.run, "best.keras", model.save, model.weights)
     print(f"{options.run}: {name} of {options.saved_model}")
 
 
