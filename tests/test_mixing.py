@@ -199,7 +199,7 @@ def test_shares_and_balance_are_those_asked_for():
 
 def test_songs_that_suffice_for_no_kind_asked_for_are_refused():
     mixtures = MixtureConfig(kind_shares=(0.5, 0.5, 0.0))
-    with pytest.raises(UserError, match="no accompaniment to mix"):
+    with pytest.raises(UserError, match="no accompaniment that sounds"):
         make_mixer({}, MUSICS, mixtures=mixtures)
 
 

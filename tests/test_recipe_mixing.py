@@ -320,7 +320,7 @@ def test_kinds_for_which_the_songs_do_not_suffice(recipe, drawing, bank):
     paired = drawing.Drawer(drawing.Bank(one), recipe.unpadded_samples(CONFIG), RATE, True)
     assert set(paired.draw(0, 40)["kind"]) == {0, 2}
     solo = [stem for stem in bank.stems if stem[0].name == "solo"]
-    with pytest.raises(UserError, match="no accompaniment to mix"):
+    with pytest.raises(UserError, match="no accompaniment that sounds"):
         drawing.Drawer(drawing.Bank(solo), recipe.unpadded_samples(CONFIG), RATE, True)
 
 
