@@ -174,7 +174,7 @@ def test_drums_are_what_is_struck(recipe):
     tone = 1000 * CONFIG.n_fft // RATE
     between = [frame + 31 for frame in frames[:-1]]
     assert np.median(gains[frames, high]) > 3.0 * gains[between, tone].max()
-    same = np.asarray(recipe.drums_gain(power, np.float32([1.0])))
+    same = np.asarray(recipe.drums_gain(power, np.float32([1.0]), CONFIG))
     np.testing.assert_allclose(same, 1.0, atol=1e-5)
 
 
