@@ -38,11 +38,9 @@ def evaluate(options):
     if options.json:
         write_json(options.json, report)
     say(table(report))
-    counts = (len(report[part]) for part in ("songs", "instrumentals", "left_out"))
     say(
-        "{}: {} songs, {} instrumentals, {} left out for want of music that sounds".format(
-            options.split, *counts
-        ),
+        f"{options.split}: {len(report['songs'])} songs, {len(report['instrumentals'])} "
+        f"instrumentals, {len(report['left_out'])} left out for want of music that sounds",
         sys.stderr,
     )
     for label, songs in report["heard"].items():

@@ -128,11 +128,10 @@ def read_dsd100(root):
     if not songs:
         raise UserError(f"{root} holds no DSD100 songs (Sources/Dev/<song>/vocals.wav)")
     dealt = assign_splits([s.singer for s in songs if s.split == "train"], (0.1, 0.0), SPLIT_SEED)
-    songs = [
+    return [
         dataclasses.replace(song, split=dealt[song.singer]) if song.split == "train" else song
         for song in songs
     ]
-    return songs
 
 
 def read_musdb(root):

@@ -174,9 +174,9 @@ def claimed_run(run, description):
     """Keep a run's folder to oneself while the block runs, and write run.json, or refuse
     a folder that holds a run with other settings.
 
-    More epochs may be asked of a run, except under the cosine decay, which is
-    planned for its number of epochs, and another patience. Settings that came after
-    the run have their defaults in it.
+    Another patience may be asked of a run, and more epochs, except under the cosine
+    decay, which is planned for its number of epochs. Settings that came after the run
+    have their defaults in it.
 
     Args:
         run: folder of the run; made when absent.
@@ -204,30 +204,31 @@ def claimed_run(run, description):
 
 def _refuse_other_settings(run, description):
     path = run / "run.json"
-    if not path.exists() and (run / "log.csv").exists():
-        raise UserError(f"{run} lacks its run.json; bring it back or give another folder")
-    if path.exists():
-        old = read_json(path, "the run")
-        grows = description["training"]["decay"] != "cosine"
-        for part in ("training", "network", "features"):
-            for name, value in description[part].items():
-                was = {**DEFAULTS, **old.get(part, {})}.get(name)
-                may_change = name == "patience" or name == "epochs" and grows and value > was
-                if was != value and not may_change:
-                    raise UserError(
-                        f"{run} was trained with {name}={was}, not {value}; "
-                        "give the same settings or another folder"
-                    )
-        before, now = (
-            {**told, "started_from": _real_paths(told.get("started_from", {}))}
-            for told in (old, description)
-        )
-        for part in ("started_from", "mean", "std", "songs"):
-            if before.get(part) != now[part]:
+    if not path.exists():
+        if (run / "log.csv").exists():
+            raise UserError(f"{run} lacks its run.json; bring it back or give another folder")
+        return
+    old = read_json(path, "the run")
+    grows = description["training"]["decay"] != "cosine"
+    for part in ("training", "network", "features"):
+        for name, value in description[part].items():
+            was = {**DEFAULTS, **old.get(part, {})}.get(name)
+            may_change = name == "patience" or name == "epochs" and grows and value > was
+            if was != value and not may_change:
                 raise UserError(
-                    f"{run} was trained with other records or other runs ({part} differs); "
-                    "give the same or another folder"
+                    f"{run} was trained with {name}={was}, not {value}; "
+                    "give the same settings or another folder"
                 )
+    before, now = (
+        {**told, "started_from": _real_paths(told.get("started_from", {}))}
+        for told in (old, description)
+    )
+    for part in ("started_from", "mean", "std", "songs"):
+        if before.get(part) != now[part]:
+            raise UserError(
+                f"{run} was trained with other records or other runs ({part} differs); "
+                "give the same or another folder"
+            )
 
 
 def _real_paths(paths):
