@@ -27,12 +27,12 @@ from vocaltrack import models
 from vocaltrack.compiling import compile_model
 from vocaltrack.config import PRECISIONS, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.export import separate_waveform
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
-from vocaltrack.savedmodel import separate_waveform
 from vocaltrack.targets import power_weight
 
 STEPS = 600

@@ -362,7 +362,7 @@ def test_a_name_that_is_too_long_is_one_line(capsys, tmp_path):
 
 
 def test_export_never_replaces_a_folder_of_something_else(capsys, tmp_path, monkeypatch):
-    from vocaltrack.savedmodel import export
+    from vocaltrack.export import export
 
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()

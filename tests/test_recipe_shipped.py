@@ -16,10 +16,11 @@ from tests.paths import REPOSITORY
 from vocaltrack.augmentation import rms
 from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError
+from vocaltrack.export import export
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.records import Manifest
 from vocaltrack.runs import describe_run, load_run
-from vocaltrack.savedmodel import export, load
+from vocaltrack.savedmodel import load
 
 MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
 CONFIG = UnetConfig(filters=2, style="strided")

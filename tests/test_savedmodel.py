@@ -14,9 +14,10 @@ from tests.paths import SAVED_MODELS
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, split_method, write_checksums
 from vocaltrack.errors import UserError
+from vocaltrack.export import export, separate_waveform
 from vocaltrack.mel import mel_centres
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
-from vocaltrack.savedmodel import export, load, separate_waveform
+from vocaltrack.savedmodel import load
 from vocaltrack.serving import ServedBidirectional, as_served, fill_silence
 
 FEATURES = FeatureConfig()

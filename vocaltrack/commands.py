@@ -92,7 +92,7 @@ def export(options):
 
     read_run(options.run, options.last)  # refused before TensorFlow loads
     _load()
-    from vocaltrack.savedmodel import export
+    from vocaltrack.export import export
 
     model, description = load_run(options.run, options.last)
     export(model, description["features"], options.output, songs_heard(description))

@@ -1,0 +1,126 @@
+"""Trained networks → SavedModels.
+
+The contract (README, "The SavedModels") has a version, and travels with the
+feature settings in `assets/contract.json`.
+"""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from vocaltrack import __version__
+from vocaltrack.chunks import song_mask
+from vocaltrack.contract import CONTRACT_ASSET, CONTRACT_VERSION, write_checksums
+from vocaltrack.errors import UserError, one_line
+from vocaltrack.features import inverse_stft, log_mel, stft
+from vocaltrack.files import replace_folder
+from vocaltrack.jsonfiles import write_json
+from vocaltrack.masks import apply_mask
+from vocaltrack.models import vocals_mask
+from vocaltrack.serving import as_served
+
+
+def separate_waveform(waveform, predict, config):
+    """Separate waveforms with the mixture's phase.
+
+    Args:
+        waveform: float32 [batch, samples] at `config.sample_rate`.
+        predict: maps log-mel chunks [n, chunk_frames, n_mels] to the vocals'
+            masks of that shape.
+        config: `FeatureConfig`.
+
+    Returns:
+        (vocals, accompaniment), float32 [batch, samples]; they sum to the
+        waveform.
+    """
+
+    @tf.autograph.experimental.do_not_convert
+    def separate_one(mixture):
+        spectrum = stft(mixture, config)
+        mask = song_mask(log_mel(spectrum, config), predict, config)
+        return inverse_stft(apply_mask(spectrum, mask, config), tf.shape(mixture)[0], config)
+
+    vocals = tf.map_fn(separate_one, waveform, parallel_iterations=1)
+    return vocals, waveform - vocals
+
+
+class _Served(tf.Module):
+    """The traced functions of one network."""
+
+    def __init__(self, model, config, contract_file):
+        super().__init__()
+        model = as_served(model, config)
+        # Not the model itself, with which Keras would save functions of its own.
+        self.weights = [weight.value for weight in model.weights]
+        self.contract = tf.saved_model.Asset(str(contract_file))
+        chunk = tf.TensorSpec([None, config.chunk_frames, config.n_mels], tf.float32, "log_mel")
+        waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
+        self.endpoints = {}
+        if model.name != "dc":
+
+            @tf.function(input_signature=[chunk], autograph=False)
+            def masks(log_mel):
+                mask = vocals_mask(model, log_mel)
+                return {"vocals_mask": mask, "accompaniment_mask": 1.0 - mask}
+
+            @tf.function(input_signature=[waveform], autograph=False)
+            def serving_default(waveform):
+                # Calls `masks`, so that the file does not hold its network again, and loads faster.
+                vocals, rest = separate_waveform(
+                    waveform, lambda chunks: masks(chunks)["vocals_mask"], config
+                )
+                return {"vocals": vocals, "accompaniment": rest}
+
+            self.endpoints.update(serving_default=serving_default, masks=masks)
+        if model.name in ("dc", "hdc"):
+
+            @tf.function(input_signature=[chunk], autograph=False)
+            def embeddings(log_mel):
+                return {"embeddings": model(log_mel, training=False)["embeddings"]}
+
+            self.endpoints["embeddings"] = embeddings
+
+
+def export(model, config, folder, heard=()):
+    """Write a network as a SavedModel, replacing one that is there and what was
+    put into its folder, such as a model card.
+
+    Args:
+        model: `keras.Model` named dc, hdc, unet or uhnet.
+        config: `FeatureConfig` that it was trained with.
+        folder: target folder.
+        heard: keys of the songs that it learnt from, see `songs_heard`.
+
+    Raises:
+        UserError: the folder holds something that is no SavedModel of
+            vocaltrack, or cannot be written.
+    """
+    folder = Path(folder)
+    if folder.is_file() or folder.is_dir() and not _may_replace(folder):
+        raise UserError(f"{folder} exists and is no SavedModel of vocaltrack; give another folder")
+    contract = {
+        "contract": CONTRACT_VERSION,
+        "model": model.name,
+        "features": config.to_dict(),
+        "vocaltrack": __version__,
+        "tensorflow": tf.__version__,
+        "heard": list(heard),
+    }
+
+    def fill(temporary):
+        contract_file = Path(temporary) / Path(CONTRACT_ASSET).name
+        write_json(contract_file, contract)
+        served = _Served(model, config, contract_file)
+        try:
+            tf.saved_model.save(served, str(temporary), signatures=served.endpoints)
+        except tf.errors.OpError as error:
+            raise UserError(f"{folder} cannot be written: {one_line(error)}") from error
+        contract_file.unlink()
+        write_checksums(temporary)
+
+    replace_folder(folder, fill)
+
+
+def _may_replace(folder):
+    is_run = (folder / "run.json").exists()
+    return (folder / CONTRACT_ASSET).exists() and not is_run or not any(folder.iterdir())
