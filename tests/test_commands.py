@@ -80,6 +80,25 @@ def raising(error):
     return fail
 
 
+@pytest.mark.parametrize(
+    ("words", "rest"),
+    [
+        (["prepare", "-o", "records"], "; the same command goes on where it was"),
+        (["evaluate", "--split", "valid", "--model", "unet"], ""),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_goes_on(
+    stems, tmp_path, monkeypatch, capsys, words, rest
+):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vocaltrack.commands._load", interrupt)
+    code = main([*words, "--stems", str(stems)])
+    assert (code, capsys.readouterr().err) == (130, f"vocaltrack: interrupted{rest}\n")
+
+
 def test_what_was_prepared_is_not_an_error_where_nobody_reads(called, stems, monkeypatch):
     called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 3))
     unread = io.StringIO()

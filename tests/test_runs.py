@@ -340,6 +340,14 @@ def test_a_damaged_run_is_one_line(runs, tmp_path, name):
     assert refused
 
 
+def test_weights_that_are_no_zip_file_are_told_apart_from_lost_ones(runs, tmp_path):
+    run = shutil.copytree(runs / "dc", tmp_path / "dc")
+    whole = (run / "best.keras").read_bytes()
+    (run / "best.keras").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="best.keras is damaged"):
+        load_run(run)
+
+
 def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
     cosine = {"decay": "cosine", "steps_per_epoch": 1}
     train(settings("unet", epochs=1, **cosine), SMALL_UNET, records, tmp_path / "r", verbose=0)

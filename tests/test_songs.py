@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.dataset_files import RATE, noise, write
 from vocaltrack.songs import Clip, Song, Source
@@ -25,6 +26,16 @@ def test_load_sums_sources_and_pads_each_clip(tmp_path):
     np.testing.assert_array_equal(accompaniment[1200:1600], audio["a1"][1200:])
     np.testing.assert_array_equal(accompaniment[1600:2400], audio["a2"])
     assert not accompaniment[2400:].any()
+
+
+@pytest.mark.parametrize(("lacks", "told"), [(0.09, ""), (0.25, "v.wav is 0.2 s shorter")])
+def test_a_recording_that_ends_before_the_others_is_told(tmp_path, capsys, lacks, told):
+    write(tmp_path / "v.wav", noise(0, 1.0 - lacks))
+    write(tmp_path / "a.wav", noise(1, 1.0))
+    sources = ((Source(tmp_path / f"{name}.wav"),) for name in "va")
+    Song("x", "d", "s", "train", (Clip(*sources),)).load(RATE)
+    out, error = capsys.readouterr()
+    assert not out and told in error and error.count("\n") == bool(told)
 
 
 def test_load_resamples_and_takes_the_mean_of_the_channels(tmp_path):

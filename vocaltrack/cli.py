@@ -13,6 +13,8 @@ from vocaltrack import __version__, options, signals, training_options
 from vocaltrack.errors import UserError, say, tell
 from vocaltrack.processor import numpy_in_one_thread
 
+RESUMABLE = ("prepare", "train-clustering", "train-unet")
+
 
 def main(arguments=None):
     """Run a command.
@@ -58,7 +60,8 @@ def main(arguments=None):
         )
         return 2
     except KeyboardInterrupt:
-        say("vocaltrack: interrupted", sys.stderr or sys.stdout)
+        rest = "; the same command goes on where it was" if chosen.command in RESUMABLE else ""
+        say(f"vocaltrack: interrupted{rest}", sys.stderr or sys.stdout)
         return 130
 
 

@@ -103,6 +103,8 @@ def load_run(run, last=False):
 
     run = Path(run)
     description = read_run(run, last)
+    if not zipfile.is_zipfile(run / "best.keras"):  # of which Keras says that it is not there
+        raise UserError(f"{run / 'best.keras'} is damaged; bring it back or train anew")
     try:
         with whole_weights():
             model = keras.models.load_model(run / "best.keras", compile=False)

@@ -1,13 +1,16 @@
 """What a dataset is made of: songs, their stems, and who sings them."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from vocaltrack.audio import read_audio, resample
 from vocaltrack.config import STEM_NAMES
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, say
+
+UNEQUAL_SECONDS = 0.1  # encoders add and leave out less
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,18 +84,29 @@ class Song:
 
         Returns:
             dict from each of `stems` to float32 [samples], all of one length;
-            clips follow each other, and where the stems of a clip differ in
-            length the shorter is padded with silence.
+            clips follow each other, and where the recordings of a clip differ in
+            length silence follows the shorter, which is said from `UNEQUAL_SECONDS` on.
         """
         parts = {name: [] for name in self.stems}
         for clip in self.clips:
-            sources = {
-                name: [s.load(sample_rate) for s in getattr(clip, name)] for name in self.stems
+            recordings = {
+                name: [(s.path, s.load(sample_rate)) for s in getattr(clip, name)]
+                for name in self.stems
             }
-            samples = max(len(audio) for stem in sources.values() for audio in stem)
-            for name, recordings in sources.items():
+            samples = max(len(audio) for stem in recordings.values() for _, audio in stem)
+            for name, stem in recordings.items():
                 total = np.zeros(samples, np.float32)
-                for audio in recordings:
+                for path, audio in stem:
                     total[: len(audio)] += audio
+                    _tell_if_shorter(path, (samples - len(audio)) / sample_rate)
                 parts[name].append(total)
         return {name: np.concatenate(stems) for name, stems in parts.items()}
+
+
+def _tell_if_shorter(path, seconds):
+    if seconds >= UNEQUAL_SECONDS:
+        say(
+            f"warning: {path} is {seconds:.1f} s shorter than the song's longest recording; "
+            "silence follows it",
+            sys.stderr,
+        )
