@@ -233,6 +233,17 @@ def test_a_long_song_is_sampled_all_over(monkeypatch):
         np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head), truth)
 
 
+def test_the_clusters_of_a_long_song_take_so_many_bins_and_no_more(monkeypatch):
+    given = []
+    monkeypatch.setattr(clustering, "FIT_BINS", 5000)
+    monkeypatch.setattr(
+        clustering, "fit_clusters", lambda *of: given.append(len(of[0])) or fit_clusters(*of)
+    )
+    log_mel, _ = song(128 * 9)
+    cluster_mask(log_mel, embed, CONFIG)
+    assert log_mel.size > 20 * 5000 and given == [pytest.approx(5000, rel=0.06)]
+
+
 def test_scikit_learn_is_not_translated_by_autograph(caplog):
     """It was, at the cost of ten seconds and a page of warnings a process."""
     logger = tf.get_logger()

@@ -101,6 +101,10 @@ def test_segments_of_the_stream_fade_into_each_other():
         assert np.abs(np.diff(out[seam - 500 : seam + 900])).max() < 2.5 * steepest
     # Where two sines of any phases meet, their sum has at most twice the power of each.
     assert np.abs(out[38000:42000]).max() < 2**0.5 * np.abs(out[20000:24000]).max() * 1.1
+    # Two noises have the power of each throughout the tenth of a second that they fade in.
+    out = streamed(noise(len(time), 1), 5000)
+    for seam in (40000, 80000):
+        assert out[seam : seam + 400].std() == pytest.approx(out.std(), rel=0.2)
 
 
 def test_the_stream_begins_as_griffin_lim_of_its_first_segment():

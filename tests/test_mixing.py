@@ -111,7 +111,7 @@ def test_segments_keep_short_gaps_and_drop_long_silence():
     assert not audio[outside].any()
 
 
-@pytest.mark.parametrize(("gap", "segments"), [(0.3, 1), (0.45, 1), (0.8, 2), (2.0, 2)])
+@pytest.mark.parametrize(("gap", "segments"), [(0.3, 1), (0.45, 1), (0.65, 2), (2.0, 2)])
 def test_segments_by_length_of_the_gap(gap, segments):
     tone = noise(1, RATE)
     tone[RATE // 2 : RATE // 2 + RATE // 5] = 0.1

@@ -63,6 +63,12 @@ def test_a_few_singers_are_enough_for_every_split(singers, splits):
     assert set(assign_splits(singers, (0.1, 0.0), seed=0).values()) == set(held_out)
 
 
+def test_a_singer_alone_is_trained_on():
+    for seed in range(20):
+        assert assign_splits(["a"], (0.5, 0.5), seed) == {"a": "train"}
+    assert assign_splits([], (0.1, 0.1), seed=0) == {}
+
+
 def test_two_songs_of_one_name_are_refused(tmp_path):
     song = Song("a", "stems", "a", "train", ())
     with pytest.raises(UserError, match="two songs are named stems/a"):
