@@ -165,9 +165,9 @@ def test_bss_eval_sources_of_silence(stem):
 
 
 def test_mask_psnr():
-    target = np.zeros((4, 5))
-    assert metrics.mask_psnr(target, np.full((4, 5), 0.1)) == pytest.approx(20.0)
-    assert metrics.mask_psnr(target, np.eye(4, 5)) == pytest.approx(10 * np.log10(5))
+    target = np.full((4, 5), 0.3)
+    assert metrics.mask_psnr(target, target + 0.1) == pytest.approx(20.0)
+    assert metrics.mask_psnr(target, target - np.eye(4, 5)) == pytest.approx(10 * np.log10(5))
     assert metrics.mask_psnr(target, target) == pytest.approx(120.0)
 
 
