@@ -1,11 +1,14 @@
 """Songs: the sum of their sources, clip after clip, at any rate."""
 
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.dataset_files import RATE, noise, write
+from vocaltrack.progress import say_beside_bar
 from vocaltrack.songs import Clip, Song, Source
 
 
@@ -36,6 +39,17 @@ def test_a_recording_that_ends_before_the_others_is_told(tmp_path, capsys, lacks
     Song("x", "d", "s", "train", (Clip(*sources),)).load(RATE)
     out, error = capsys.readouterr()
     assert not out and told in error and error.count("\n") == bool(told)
+
+
+def test_what_is_told_takes_the_place_of_a_terminals_bar(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, written in ((io.StringIO(), "so\n"), (Terminal(), "\r\x1b[Kso\n")):
+        monkeypatch.setattr(sys, "stderr", stream)
+        say_beside_bar("so")
+        assert stream.getvalue() == written
 
 
 def test_load_resamples_and_takes_the_mean_of_the_channels(tmp_path):

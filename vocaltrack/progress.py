@@ -5,6 +5,10 @@ import sys
 
 from tqdm import tqdm
 
+from vocaltrack.errors import say
+
+CLEAR_LINE = "\r\x1b[K"
+
 
 class _Bar(tqdm):
     @property
@@ -25,6 +29,12 @@ def counted(items, what, unit):
         `tqdm.tqdm`, an iterable over the items.
     """
     return tqdm(items, desc=what, unit=unit, disable=sys.stderr is None)
+
+
+def say_beside_bar(text):
+    """Print on stderr; a bar there, of another process too, is drawn again below the text."""
+    on_terminal = sys.stderr is not None and sys.stderr.isatty()
+    say(CLEAR_LINE + text if on_terminal else text, sys.stderr)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,14 @@
 """What a dataset is made of: songs, their stems, and who sings them."""
 
 import dataclasses
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from vocaltrack.audio import read_audio, resample
 from vocaltrack.config import STEM_NAMES
-from vocaltrack.errors import UserError, say
+from vocaltrack.errors import UserError
+from vocaltrack.progress import say_beside_bar
 
 UNEQUAL_SECONDS = 0.1  # encoders add and leave out less
 
@@ -105,8 +105,7 @@ class Song:
 
 def _tell_if_shorter(path, seconds):
     if seconds >= UNEQUAL_SECONDS:
-        say(
+        say_beside_bar(
             f"warning: {path} is {seconds:.1f} s shorter than the song's longest recording; "
-            "silence follows it",
-            sys.stderr,
+            "silence follows it"
         )
