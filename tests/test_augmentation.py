@@ -1,6 +1,8 @@
 """Speed, formants, colour, room, backing voices, overdrive and drums of a stem: as large
 as stated, and nothing else changes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
@@ -171,6 +173,16 @@ def test_colour_changes_each_band_by_8_db_at_most():
     assert np.max(changes, axis=0).min() > 5 and np.min(changes, axis=0).max() < -5
     assert np.mean(np.ptp(changes, axis=1)) > 5
     assert np.abs(np.diff(changes, axis=1)).max() < 5.5  # third-octaves; the curve is smooth
+
+
+def test_colour_is_drawn_at_six_frequencies_from_60_hz_to_half_the_rate():
+    knots = np.array([8.0, -2.0, 4.0, -6.0, 1.0, -8.0])
+    drawn = SimpleNamespace(uniform=lambda low, high, size: knots)
+    response = np.fft.rfft(colour(impulse(RATE, 2 * RATE), drawn, RATE).astype(np.float64))
+    hertz = np.array([60.0 * (RATE / 2 / 60.0) ** (n / 5) for n in range(6)])
+    measured = decibels(np.abs(response[np.round(2 * hertz).astype(int)]) ** 2)
+    np.testing.assert_allclose(measured, knots, atol=0.1)
+    assert decibels(np.abs(response[40]) ** 2) == pytest.approx(8.0, abs=0.1)  # 20 Hz
 
 
 def test_colours_depend_on_the_generator_alone():
