@@ -52,7 +52,7 @@ class AudioWriter:
         samples: number of samples so far.
     """
 
-    def __init__(self, file, watched, target, gain=1.0):
+    def __init__(self, file, watched, target, gain):
         self.file, self.watched, self.target, self.gain = file, watched, target, gain
         self.bits = INTEGER_BITS.get(file.subtype)
         self.peak = 0.0
