@@ -173,12 +173,18 @@ def test_agrees_with_scikit_learn():
     assert 0.3 < mask.mean() < 0.7
 
 
-@pytest.mark.parametrize("frames", (128, 2000))
-def test_bins_go_to_the_centre_that_scikit_learn_predicts(frames, monkeypatch):
-    fitted = []
+@pytest.fixture
+def fitted(monkeypatch):
+    """What `fit_clusters` returned, call by call."""
+    results = []
     monkeypatch.setattr(
-        clustering, "fit_clusters", lambda *given: fitted.append(fit_clusters(*given)) or fitted[-1]
+        clustering, "fit_clusters", lambda *of: results.append(fit_clusters(*of)) or results[-1]
     )
+    return results
+
+
+@pytest.mark.parametrize("frames", (128, 2000))
+def test_bins_go_to_the_centre_that_scikit_learn_predicts(frames, fitted):
     log_mel, _ = song(frames)
     log_mel[:, ::7] -= 45.0  # too faint for the fit
     mask = cluster_mask(log_mel, spread, CONFIG)
@@ -233,15 +239,12 @@ def test_a_long_song_is_sampled_all_over(monkeypatch):
         np.testing.assert_array_equal(cluster_mask(log_mel, embed, CONFIG, head), truth)
 
 
-def test_the_clusters_of_a_long_song_take_so_many_bins_and_no_more(monkeypatch):
-    given = []
+def test_the_clusters_of_a_long_song_take_so_many_bins_and_no_more(fitted, monkeypatch):
     monkeypatch.setattr(clustering, "FIT_BINS", 5000)
-    monkeypatch.setattr(
-        clustering, "fit_clusters", lambda *of: given.append(len(of[0])) or fit_clusters(*of)
-    )
     log_mel, _ = song(128 * 9)
     cluster_mask(log_mel, embed, CONFIG)
-    assert log_mel.size > 20 * 5000 and given == [pytest.approx(5000, rel=0.06)]
+    bins = [len(kmeans.labels_) for kmeans in fitted]
+    assert log_mel.size > 20 * 5000 and bins == [pytest.approx(5000, rel=0.06)]
 
 
 def test_scikit_learn_is_not_translated_by_autograph(caplog):

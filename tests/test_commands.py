@@ -18,6 +18,9 @@ from vocaltrack.ffmpeg import Description
 from vocaltrack.processor import compute_in_bfloat16, warn_if_slow_in_bfloat16
 from vocaltrack.records import Manifest
 
+# What `evaluate` returns, as far as the command reads it; with no song.
+REPORT = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
+
 
 @pytest.fixture
 def called(monkeypatch):
@@ -90,11 +93,8 @@ def raising(error):
 def test_an_interrupted_command_says_whether_it_goes_on(
     stems, tmp_path, monkeypatch, capsys, words, rest
 ):
-    def interrupt():
-        raise KeyboardInterrupt
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vocaltrack.commands._load", interrupt)
+    monkeypatch.setattr("vocaltrack.commands._load", raising(KeyboardInterrupt))
     code = main([*words, "--stems", str(stems)])
     assert (code, capsys.readouterr().err) == (130, f"vocaltrack: interrupted{rest}\n")
 
@@ -167,15 +167,14 @@ def test_a_unet_takes_nothing_that_is_for_the_hdc_inside_a_uhnet(words, capsys):
 def test_evaluate(called, stems, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: made.append(args))
-    report = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
-    calls = called("vocaltrack.evaluation.evaluate", report)
+    calls = called("vocaltrack.evaluation.evaluate", REPORT)
     words = ["--split", "valid", "--model", "hdc", "--model", "hdc:clusters"]
     run("evaluate", "--stems", stems, *words, "--json", tmp_path / "report.json")
     songs, separators = calls[0].values()
     assert [song.name for song in songs] == ["valid"]
     assert list(separators) == ["hdc", "hdc:clusters"]
     assert made == [("hdc", None), ("hdc", "clusters")]
-    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert json.loads((tmp_path / "report.json").read_text()) == REPORT
 
 
 class Unread(io.StringIO):
@@ -186,11 +185,10 @@ class Unread(io.StringIO):
 def test_scores_are_kept_where_nobody_reads_the_table(called, stems, tmp_path, monkeypatch):
     """As in `vocaltrack evaluate ... | head -1`: hours of scoring are not lost."""
     monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: args)
-    report = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
-    called("vocaltrack.evaluation.evaluate", report)
+    called("vocaltrack.evaluation.evaluate", REPORT)
     monkeypatch.setattr("sys.stdout", Unread())
     run("evaluate", "--stems", stems, "--model", "hdc", "--json", tmp_path / "report.json")
-    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert json.loads((tmp_path / "report.json").read_text()) == REPORT
 
 
 def test_separate(fake, song, tmp_path, monkeypatch, called, capsys):

@@ -243,11 +243,10 @@ def test_checksums_can_be_written_anew(copied):
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"contract": 1}', '{"contract": 1, "model": "x"}'])
-def test_a_damaged_contract_is_refused(exported, tmp_path, text):
-    shutil.copytree(exported["unet"][1], tmp_path / "unet")
-    (tmp_path / "unet" / "assets" / "contract.json").write_text(text)
+def test_a_damaged_contract_is_refused(copied, text):
+    (copied / CONTRACT_ASSET).write_text(text)
     with pytest.raises(UserError):
-        load(tmp_path / "unet")
+        load(copied)
 
 
 def test_loads_where_there_is_only_tensorflow(exported, tmp_path):
@@ -273,12 +272,11 @@ np.save("out.npy", out["vocals"].numpy())
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected, atol=1e-4)
 
 
-def test_another_contract_is_refused(exported, tmp_path):
-    shutil.copytree(exported["unet"][1], tmp_path / "unet")
-    path = tmp_path / "unet" / "assets" / "contract.json"
+def test_another_contract_is_refused(copied):
+    path = copied / CONTRACT_ASSET
     path.write_text(path.read_text().replace('"contract": 1', '"contract": 99'))
     with pytest.raises(UserError, match="contract 99"):
-        load(tmp_path / "unet")
+        load(copied)
 
 
 def test_export_replaces_the_old_model(exported, tmp_path):
