@@ -1,5 +1,5 @@
-"""Speed, formants, colour, room, backing voices, overdrive and drums of a stem: as large
-as stated, and nothing else changes."""
+"""Speed, formants, colour, room, echo, backing voices, overdrive, dynamics and drums of a
+stem: as large as stated, and nothing else changes."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,10 @@ from vocaltrack.augmentation import (
     BACKING_SECONDS,
     BACKING_SEMITONES,
     COLOUR_DB,
+    COMPRESSION,
     DRUMS_DB,
+    ECHO_DB,
+    ECHO_SECONDS,
     FORMANT_GAIN_DB,
     REVERBERATION_DB,
     REVERBERATION_SECONDS,
@@ -22,8 +25,10 @@ from vocaltrack.augmentation import (
     change_drums,
     change_speed,
     colour,
+    compress,
     draw_formants,
     draw_speed,
+    echo,
     overdrive,
     reverberate,
     rms,
@@ -245,6 +250,23 @@ def test_rooms_depend_on_the_generator_alone():
     assert not np.array_equal(first, other)
 
 
+def test_echoes_come_three_times_each_as_much_later_and_softer():
+    delays, ratios = [], []
+    for seed in range(60):
+        repeated = echo(impulse(100, 2 * RATE), rng(seed), RATE)
+        places = np.flatnonzero(repeated)
+        np.testing.assert_array_equal(np.diff(places), places[1] - places[0])
+        assert places[0] == 100 and len(places) == 4
+        levels = repeated[places]
+        np.testing.assert_allclose(levels[1:] / levels[:-1], levels[1], rtol=1e-5)
+        delays.append((places[1] - 100) / RATE)
+        ratios.append(decibels(levels[1] ** 2))
+    for drawn, (low, high) in ((delays, ECHO_SECONDS), (ratios, ECHO_DB)):
+        reach = high - low
+        assert low - 1e-3 <= min(drawn) < low + 0.1 * reach
+        assert high - 0.1 * reach < max(drawn) <= high + 1e-3
+
+
 def test_backing_voices_sing_an_interval_that_is_listed():
     found = []
     for seed in range(80):
@@ -291,6 +313,28 @@ def test_overdrive_keeps_the_loudness_and_flattens_the_peaks(level):
     assert max(crests) < 0.8 * crest and min(crests) < 0.35 * crest
 
 
+def test_dynamics_are_evened_out_by_a_share_and_the_loudness_stays():
+    steps = np.repeat([0.0, -12.0, -30.0, -50.0], RATE)
+    audio = (noise(21) * 10 ** (steps / 20)).astype(np.float32)
+    inside = [slice(i * RATE + 2000, (i + 1) * RATE - 2000) for i in range(4)]
+    mean = decibels(np.mean(audio**2) / np.mean(audio[inside[0]] ** 2))
+    shares = []
+    for seed in range(40):
+        changed = compress(audio, rng(seed), RATE)
+        assert rms(changed) == pytest.approx(rms(audio), rel=1e-3)
+        before, after = (
+            np.array([decibels(np.mean(x[where] ** 2)) for where in inside])
+            for x in (audio, changed)
+        )
+        share = 1 - (after[1] - after[0]) / (before[1] - before[0])
+        raised = (after - before) - (after - before)[0]
+        # What lies 20 dB below the mean or lower is raised alike.
+        np.testing.assert_allclose(raised[2:], share * (20.0 - mean), atol=0.4)
+        shares.append(share)
+    low, high = COMPRESSION
+    assert low - 0.03 < min(shares) < low + 0.1 and high - 0.1 < max(shares) < high + 0.03
+
+
 def test_drums_change_by_their_gain_and_the_loudness_stays():
     samples = 4 * RATE
     lasting = 0.05 * (sine(310, samples) + sine(700, samples))
@@ -321,6 +365,8 @@ def test_silence_stays_silent():
         shift_formants(silence, 1.3, RATE),
         colour(silence, rng(0), RATE),
         reverberate(silence, rng(0), RATE),
+        echo(silence, rng(0), RATE),
+        compress(silence, rng(0), RATE),
         add_backing(silence, rng(0), RATE),
         overdrive(silence, rng(0)),
         change_drums(silence, rng(0)),

@@ -69,13 +69,16 @@ def plain(start, kind, **changes):
         "clip": [1e4] * 4,
         "colour": np.zeros((4, augmentation.COLOUR_POINTS)),
         "drums": [1.0],
+        "compression": [0.0, 0.0],
+        "late": 2000,
+        "softer": 0.0,
         "room": 0,
         "decay": 1.0,
         "wet": 0.0,
         "balance": 1.0,
         "level": 0.1,
     }
-    whole = ("kind", "start", "speed", "room")
+    whole = ("kind", "start", "speed", "late", "room")
     return {
         name: np.asarray([value], np.int32 if name in whole else np.float32)
         for name, value in {**draws, **changes}.items()
@@ -116,6 +119,37 @@ def test_overdrive_is_the_packages(recipe):
     np.testing.assert_allclose(result, expected, atol=1e-5)
     linear = np.asarray(recipe.overdrive(audio[np.newaxis], np.float32([[1e4]])))[0]
     np.testing.assert_allclose(linear, audio, atol=1e-6)
+
+
+def test_echo_is_the_packages(recipe):
+    audio = noise(13, 30000) * (np.arange(30000) < 8000)
+    drawn = np.random.default_rng(11)
+    late = int(drawn.uniform(*augmentation.ECHO_SECONDS) * RATE)
+    softer = augmentation.gain(drawn.uniform(*augmentation.ECHO_DB))
+    result = recipe.echo(audio[np.newaxis], np.int32([late]), np.float32([softer]))
+    expected = augmentation.echo(audio, np.random.default_rng(11), RATE)
+    assert expected[late + 1000 : late + 8000].std() > 0.01
+    np.testing.assert_allclose(np.asarray(result)[0], expected, atol=1e-6)
+    none = recipe.echo(audio[np.newaxis], np.int32([late]), np.float32([0.0]))
+    np.testing.assert_array_equal(np.asarray(none)[0], audio)
+
+
+def test_dynamics_are_the_packages(recipe):
+    samples = recipe.unpadded_samples(CONFIG)
+    envelope = 10.0 ** (-np.abs(np.sin(np.arange(samples) * 4 * np.pi / samples)))
+    audio = (noise(14, samples) * envelope).astype(np.float32)
+    taken = np.random.default_rng(15).uniform(*augmentation.COMPRESSION)
+    expected = augmentation.compress(audio, np.random.default_rng(15), RATE)
+    before, after = (
+        sum(np.square(np.asarray(part)) for part in recipe.stft(x[np.newaxis], CONFIG))
+        for x in (audio, expected)
+    )
+    gains = np.asarray(recipe.compressor_gain(before, np.float32([taken])))[0, :, 0]
+    changed = 10 * np.log10(after.sum(axis=2) / before.sum(axis=2))[0]
+    assert np.ptp(changed) > 5
+    np.testing.assert_allclose(decibels(gains), changed, atol=0.7)
+    same = np.asarray(recipe.compressor_gain(before, np.float32([0.0])))
+    np.testing.assert_allclose(same, 1.0, atol=1e-5)
 
 
 def test_reverberation_is_the_packages(recipe):
@@ -299,6 +333,8 @@ def test_drawn_excerpts_are_what_the_mixer_would_draw(recipe, drawing, bank):
         "overdrive": draws["clip"] < 1e3,
         "colour": np.any(draws["colour"], axis=2),
         "drums": draws["drums"] != 1,
+        "compression": draws["compression"] > 0,
+        "echo": draws["softer"][amalgam] > 0,
         "reverberation": draws["wet"][amalgam] > 0,
         "second": draws["join"][draws["kind"] != 0, 1] > 0,
         "backing": draws["join"][draws["kind"] == 0, 0] > 0,
@@ -306,6 +342,7 @@ def test_drawn_excerpts_are_what_the_mixer_would_draw(recipe, drawing, bank):
     assert set(happened) == set(CHANCES)
     for what, values in happened.items():
         assert np.mean(values) == pytest.approx(CHANCES[what], abs=0.1), what
+    assert not np.any(draws["softer"][~amalgam])
     assert not np.any(draws["wet"][~amalgam]) and not np.any(draws["join"][~sung, 0])
     for name, (low, high) in (("balance", MixtureConfig().balance_db), ("level", LEVEL_DB)):
         drawn = decibels(draws[name])
@@ -327,7 +364,7 @@ def test_kinds_for_which_the_songs_do_not_suffice(recipe, drawing, bank):
 def test_without_augmentation_nothing_changes(recipe, drawing, bank):
     draws = drawing.Drawer(bank, recipe.unpadded_samples(CONFIG), RATE, augment=False).draw(0, 50)
     for name, value in plain([0] * 4, "true").items():
-        if name not in ("kind", "start", "room", "decay", "balance", "level"):
+        if name not in ("kind", "start", "late", "room", "decay", "balance", "level"):
             np.testing.assert_array_equal(draws[name], np.broadcast_to(value, draws[name].shape))
 
 

@@ -1,5 +1,5 @@
 """Changes to a stem that leave it the same kind of sound: speed, formants, colour, room,
-backing voices, overdrive, and how loud the drums are.
+echo, backing voices, overdrive, dynamics, and how loud the drums are.
 
 A small set of singers and recordings becomes a larger one, so that a network
 hears voices and instruments rather than these voices and instruments.
@@ -8,6 +8,7 @@ hears voices and instruments rather than these voices and instruments.
 import librosa
 import numpy as np
 import soxr
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import fftconvolve
 
 SPEED_SEMITONES = 6.0
@@ -20,11 +21,17 @@ COLOUR_DB = 8.0
 COLOUR_POINTS = 6
 REVERBERATION_SECONDS = (0.2, 1.8)
 REVERBERATION_DB = (-18.0, -4.0)
+ECHO_SECONDS = (0.08, 0.5)
+ECHO_DB = (-20.0, -6.0)
+ECHOES = 3
 BACKING_SEMITONES = (-12, -5, -4, -3, 0, 3, 4, 5, 7, 12)
 BACKING_CENTS = 12.0
 BACKING_SECONDS = 0.04
 BACKING_DB = (-14.0, -2.0)
 OVERDRIVE_DB = (-9.0, 6.0)
+COMPRESSION = (0.2, 0.8)
+COMPRESSOR_SECONDS = 0.05
+COMPRESSOR_DB = 20.0
 DRUMS_DB = (-8.0, 12.0)
 DRUMS_FFT = 1024
 DRUMS_FRAMES = 17
@@ -144,6 +151,26 @@ def reverberate(audio, rng, sample_rate):
     return (audio + gain(rng.uniform(*REVERBERATION_DB)) * wet).astype(np.float32)
 
 
+def echo(audio, rng, sample_rate):
+    """Repeat a sound three times, each time as much later and softer.
+
+    Args:
+        audio: float32 [samples].
+        rng: `numpy.random.Generator`.
+        sample_rate: Hz.
+
+    Returns:
+        float32 [samples]; each repetition is 6 to 20 dB below the one before, and what
+        would come after the end is cut off.
+    """
+    late = int(rng.uniform(*ECHO_SECONDS) * sample_rate)
+    softer = gain(rng.uniform(*ECHO_DB))
+    repeated = audio.copy()
+    for number in range(1, ECHOES + 1):
+        repeated[number * late :] += softer**number * audio[: -number * late]
+    return repeated
+
+
 def add_backing(voice, rng, sample_rate):
     """Let a second voice sing along: the same words, doubled or a third to an octave
     away, a little late and out of tune.
@@ -177,6 +204,27 @@ def overdrive(audio, rng):
     """
     full_scale = rms(audio) * gain(-rng.uniform(*OVERDRIVE_DB))
     return as_loud_as(audio, full_scale * np.tanh(audio / full_scale))
+
+
+def compress(audio, rng, sample_rate):
+    """Even out the dynamics, as compressors do: of each level's distance from the mean one
+    a fifth to four fifths are taken away, in dB. The loudness of the whole stays.
+
+    Args:
+        audio: float32 [samples].
+        rng: `numpy.random.Generator`.
+        sample_rate: Hz.
+
+    Returns:
+        float32 [samples]; what is more than 20 dB below the mean is raised as much as
+        what is 20 dB below it.
+    """
+    size = int(COMPRESSOR_SECONDS * sample_rate)
+    power = uniform_filter1d(np.square(audio, dtype=np.float64), size, mode="nearest")
+    level = power / (np.mean(power) + 1e-12)
+    taken = rng.uniform(*COMPRESSION)
+    gains = np.maximum(level, 10.0 ** (-COMPRESSOR_DB / 10.0)) ** (-taken / 2.0)
+    return as_loud_as(audio, (audio * gains).astype(np.float32))
 
 
 def change_drums(music, rng):

@@ -15,8 +15,10 @@ from vocaltrack.augmentation import (
     change_drums,
     change_speed,
     colour,
+    compress,
     draw_formants,
     draw_speed,
+    echo,
     gain,
     overdrive,
     reverberate,
@@ -32,10 +34,12 @@ CHANCES = {
     "speed": 0.7,
     "formants": 0.6,
     "backing": 0.2,
+    "compression": 0.4,
     "drums": 0.35,
     "overdrive": 0.15,
     "colour": 0.7,
     "reverberation": 0.4,
+    "echo": 0.2,
     "second": 0.2,
 }
 SECOND_DB = (-12.0, 0.0)
@@ -160,6 +164,8 @@ class Mixer:
         while singing == backing:
             vocals, singing = self._several(self.vocals, self._sung, rng)
             accompaniment, backing = self._several(self.accompaniments, self._played, rng)
+        if self._happens("echo", rng):
+            vocals = echo(vocals, rng, self.sample_rate)
         if self._happens("reverberation", rng):
             vocals = reverberate(vocals, rng, self.sample_rate)
         balance = gain(rng.uniform(*self.mixtures.balance_db))
@@ -195,6 +201,8 @@ class Mixer:
         """The voice of another singer: formants that did not follow the speed."""
         if self._happens("formants", rng):
             audio = shift_formants(audio, draw_formants(rng) / speed, self.sample_rate)
+        if self._happens("compression", rng):
+            audio = compress(audio, rng, self.sample_rate)
         if self._happens("backing", rng):
             audio = add_backing(audio, rng, self.sample_rate)
         return self._recorded(audio, rng)

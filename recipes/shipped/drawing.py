@@ -121,6 +121,9 @@ class Drawer:
             "speed": speeds,
             "join": joins,
             "formants": self._formants(speeds, rng),
+            "compression": self._each(
+                2, "compression", 0.0, lambda: rng.uniform(*augmentation.COMPRESSION), rng
+            ),
             "clip": self._each(
                 SLOTS,
                 "overdrive",
@@ -132,6 +135,7 @@ class Drawer:
             "drums": self._each(
                 1, "drums", 1.0, lambda: gain(rng.uniform(*augmentation.DRUMS_DB)), rng
             ),
+            **self._echo(kind, rng),
             **self._room(kind, rng),
             "balance": np.float32(gain(rng.uniform(*self.mixtures.balance_db))),
             "level": np.float32(gain(rng.uniform(*LEVEL_DB))),
@@ -171,6 +175,13 @@ class Drawer:
         largest, points = augmentation.COLOUR_DB, augmentation.COLOUR_POINTS
         drawn = rng.uniform(-largest, largest, (SLOTS, points)).astype(np.float32)
         return drawn * [[self._happens("colour", rng)] for _ in range(SLOTS)]
+
+    def _echo(self, kind, rng):
+        softer = 0.0
+        if kind == "amalgamation" and self._happens("echo", rng):
+            softer = gain(rng.uniform(*augmentation.ECHO_DB))
+        late = rng.uniform(*augmentation.ECHO_SECONDS) * self.sample_rate
+        return {"late": np.int32(late), "softer": np.float32(softer)}
 
     def _room(self, kind, rng):
         wet = 0.0

@@ -2,7 +2,7 @@
 the mel bands of `vocaltrack.features` in `keras.ops`, for whole batches at once.
 
 The tests hold them to the package's own. The two differ in this: what the package does
-to waveforms (formants, drums, colour) is done here to the STFT that the network hears,
+to waveforms (formants, dynamics, drums, colour) is done here to the STFT that the network hears,
 and so after the overdrive and after the second voice or recording has got its loudness;
 and the envelope is a smoothed cepstrum instead of a linear prediction.
 """
@@ -18,6 +18,7 @@ from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
 TAPS = 8  # of the interpolation, to either side
 CEPSTRUM = 26  # coefficients of the envelope
+COMPRESSOR_FRAMES = 5
 
 
 def unpadded_samples(config):
@@ -74,6 +75,18 @@ def overdrive(audio, clip):
     full_scale = rms(audio) * clip
     clipped = full_scale * ops.tanh(audio / full_scale)
     return clipped * limited(rms(audio) / rms(clipped))
+
+
+def echo(audio, late, softer):
+    """`augmentation.echo`: audio [n, samples], late (in samples) and softer [n]."""
+    samples = audio.shape[1]
+    longest = ops.pad(audio, ((0, 0), (samples, 0)))
+    place = samples + np.arange(samples, dtype=np.int32)
+    for number in range(1, augmentation.ECHOES + 1):
+        then = ops.maximum(place - number * late[:, None], 0)
+        repeated = ops.take_along_axis(longest, then, axis=1)
+        audio = audio + ops.power(softer, number)[:, None] * repeated
+    return audio
 
 
 def reverberate(audio, noise, decay, wet, sample_rate):
@@ -145,6 +158,22 @@ def moving_mean(x, size, axis):
     return (high - low) / count.reshape(shape).astype(np.float32)
 
 
+def compressor_gain(power, taken):
+    """The gain of each frame, [n, frames, 1], of `augmentation.compress`; taken is [n]."""
+    loudness = ops.sum(power, axis=2, keepdims=True)
+    level = moving_mean(loudness, COMPRESSOR_FRAMES, 1)
+    level = level / (ops.mean(level, axis=1, keepdims=True) + 1e-12)
+    least = 10.0 ** (-augmentation.COMPRESSOR_DB / 10.0)
+    gains = ops.power(ops.maximum(level, least), -0.5 * taken[:, None, None])
+    return gains * _as_loud(loudness, loudness * gains**2)
+
+
+def _as_loud(power, changed):
+    """The factor that gives spectra [n, frames, bins] the loudness that they had."""
+    before, after = (ops.sum(p, axis=(1, 2), keepdims=True) for p in (power, changed))
+    return limited(ops.sqrt((before + 1e-12) / (after + 1e-12)))
+
+
 def drums_gain(power, factor, config):
     """The gain that makes what is struck louder, [n, frames, bins]; factor is [n]. The
     loudness of the whole stays.
@@ -157,8 +186,7 @@ def drums_gain(power, factor, config):
     struck = moving_mean(root, augmentation.DRUMS_FRAMES, 2)
     share = 1.0 / (1.0 + ops.power(lasting / struck, 4.0))
     gains = 1.0 + share * (factor[:, None, None] - 1.0)
-    before, after = (ops.sum(p, axis=(1, 2), keepdims=True) for p in (power, power * gains**2))
-    return gains * limited(ops.sqrt((before + 1e-12) / (after + 1e-12)))
+    return gains * _as_loud(power, power * gains**2)
 
 
 def mix(waveforms, noise, draws, config):
@@ -172,8 +200,9 @@ def mix(waveforms, noise, draws, config):
             (see `resample`), "clip" (`overdrive`) and "colour" (points in dB); the
             factors "join" (of the second voice and music), "formants" (of the voices),
             "drums", "balance" (voice over music, or over what it was in true
-            mixtures) and "level" (root mean square of the mixture); "room", "decay"
-            and "wet" of the voices' reverberation.
+            mixtures) and "level" (root mean square of the mixture); "compression" of
+            the voices (the share taken away), "late" and "softer" of their echo,
+            "room", "decay" and "wet" of their reverberation.
         config: `FeatureConfig`.
 
     Returns:
@@ -189,15 +218,20 @@ def mix(waveforms, noise, draws, config):
     second = second * limited(rms(first) / rms(second)) * draws["join"][:, :, None]
     room = ops.take(noise, draws["room"], axis=0)
     voices = [
-        reverberate(voice[:, 0], room, draws["decay"], draws["wet"], config.sample_rate)
+        reverberate(
+            echo(voice[:, 0], draws["late"], draws["softer"]),
+            room,
+            draws["decay"],
+            draws["wet"],
+            config.sample_rate,
+        )
         for voice in (first, second)
     ]
     spectra = [stft(stem, config) for stem in (*voices, first[:, 1], second[:, 1])]
     powers = [ops.square(real) + ops.square(imag) for real, imag in spectra]
     gains = colour_gain(draws["colour"], config)[:, :, None]
     shaped = [
-        formant_gain(powers[0], draws["formants"][:, 0]) * gains[:, 0],
-        formant_gain(powers[1], draws["formants"][:, 1]) * gains[:, 1],
+        *(_voice_gain(powers[i], draws, i) * gains[:, i] for i in (0, 1)),
         drums_gain(powers[2], draws["drums"][:, 0], config) * gains[:, 2],
         gains[:, 3],
     ]
@@ -205,6 +239,12 @@ def mix(waveforms, noise, draws, config):
     vocals = [a + b for a, b in zip(*shaped[:2])]
     music = [a + b for a, b in zip(*shaped[2:])]
     return _chunks(*_levelled(vocals, music, draws, config), config)
+
+
+def _voice_gain(power, draws, number):
+    """The gain that makes another singer's recording of one of the two voices."""
+    gains = formant_gain(power, draws["formants"][:, number])
+    return gains * compressor_gain(power * gains**2, draws["compression"][:, number])
 
 
 def _levelled(vocals, music, draws, config):
