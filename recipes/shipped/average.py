@@ -7,7 +7,8 @@ of the loss; their mean is then often better than either (Wortsman et al. 2022).
 --share 0.75 the later one makes up three quarters of it. The earlier one may also be a
 unet, the later one a uhnet: a unet hears no masks, and so weighs them with zero. With
 --records the norms' statistics are measured anew, since those of a mean are not the
-mean's (Izmailov et al. 2018). The new run describes itself as the later one does.
+mean's (Izmailov et al. 2018); without, another backend of Keras than TensorFlow will do.
+The new run describes itself as the later one does.
 """
 
 import argparse
@@ -16,14 +17,12 @@ import shutil
 from pathlib import Path
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import copy_weights
-from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run, songs_heard
 
@@ -67,6 +66,8 @@ def measure_norms(model, mixtures):
         model: `keras.Model`; changed in place.
         mixtures: iterable of float32 [batch, time, mel], log-mel in dB.
     """
+    import tensorflow as tf
+
     norms = [layer for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     momentum = [norm.momentum for norm in norms]
     share = tf.Variable(0.0)
@@ -97,9 +98,11 @@ def main():
     if not 0 < options.share < 1:
         raise UserError("--share must lie between 0 and 1")
     earlier, first = load_newest(options.earlier)
-    model, later = load_run(options.later, last=True)
+    model, later = load_newest(options.later)
     average(earlier, model, options.share)
     if options.records:
+        from vocaltrack.pipeline import batches
+
         manifest = Manifest.load(options.records)
         manifest.features.check_same(later["features"], "the records", str(options.later))
         chunks = batches(manifest, options.records, "train", BATCH_SIZE, seed=0).take(BATCHES)
@@ -119,7 +122,8 @@ def main():
 
     def fill(folder):
         write_json(folder / "run.json", description)
-        shutil.copy(options.later / "log.csv", folder)
+        if (options.later / "log.csv").exists():
+            shutil.copy(options.later / "log.csv", folder)
         model.save(folder / "best.keras")
         model.save_weights(folder / "newest.weights.h5")  # the next mean's
 
