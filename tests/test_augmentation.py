@@ -17,7 +17,6 @@ from vocaltrack.augmentation import (
     DRUMS_DB,
     ECHO_DB,
     ECHO_SECONDS,
-    FORMANT_GAIN_DB,
     REVERBERATION_DB,
     REVERBERATION_SECONDS,
     add_backing,
@@ -32,9 +31,9 @@ from vocaltrack.augmentation import (
     overdrive,
     reverberate,
     rms,
-    shift_formants,
     source_samples,
 )
+from vocaltrack.formants import FORMANT_GAIN_DB, shift_formants
 
 RATE = 16000
 SLOWEST, FASTEST = 2 ** (-6 / 12), 2 ** (6 / 12)

@@ -16,6 +16,7 @@ from vocaltrack import augmentation
 from vocaltrack.config import FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
+from vocaltrack.formants import FORMANT_GAIN_DB
 from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
 from vocaltrack.run_files import read_log
@@ -187,7 +188,7 @@ def test_formants_move_by_their_factor(recipe):
     np.testing.assert_allclose(unchanged, 1.0, atol=1e-4)
     for factor in (0.85, 1.2):
         gains = np.asarray(recipe.formant_gain(power, np.float32([factor])))
-        assert np.all(np.abs(decibels(gains)) < augmentation.FORMANT_GAIN_DB + 0.01)
+        assert np.all(np.abs(decibels(gains)) < FORMANT_GAIN_DB + 0.01)
         moved = (power * gains**2)[0, 1]
         centre = np.sum(hertz * moved) / np.sum(moved)
         assert centre == pytest.approx(1000 * factor, rel=0.05)

@@ -23,10 +23,10 @@ from vocaltrack.augmentation import (
     overdrive,
     reverberate,
     rms,
-    shift_formants,
     source_samples,
 )
 from vocaltrack.errors import UserError
+from vocaltrack.formants import shift_formants
 
 KINDS = ("true", "amalgamation", "instrumental")
 LEVEL_DB = (-34.0, -12.0)

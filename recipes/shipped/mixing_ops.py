@@ -12,6 +12,7 @@ from drawing import ROOMS, SPEED_STEPS
 from keras import ops
 
 from vocaltrack import augmentation
+from vocaltrack.formants import FORMANT_GAIN_DB
 from vocaltrack.mel import mel_filterbank
 from vocaltrack.mixing import KINDS
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
@@ -114,7 +115,7 @@ def stft(audio, config):
 def formant_gain(power, factor):
     """The gain by which formants move, [n, frames, bins]; factor is [n].
 
-    See `augmentation.shift_formants`.
+    See `formants.shift_formants`.
     """
     bins = power.shape[-1]
     order = np.arange(CEPSTRUM)
@@ -129,7 +130,7 @@ def formant_gain(power, factor):
     place = ops.minimum(np.arange(bins, dtype=np.float32) / factor[:, None], bins - 1.0)
     moved = ops.cos((np.pi / (bins - 1)) * order[:, None].astype(np.float32) * place[:, None, :])
     change = ops.matmul(cepstrum, moved - np.cos(angles).T.astype(np.float32))
-    largest = augmentation.FORMANT_GAIN_DB * np.log(10.0) / 20.0
+    largest = FORMANT_GAIN_DB * np.log(10.0) / 20.0
     return ops.exp(ops.clip(change, -largest, largest))
 
 
