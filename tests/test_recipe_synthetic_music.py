@@ -23,6 +23,14 @@ def composing(monkeypatch):
 
 
 @pytest.fixture
+def instruments(monkeypatch):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    import instruments
+
+    return instruments
+
+
+@pytest.fixture
 def music(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
     import synthetic_music
@@ -40,12 +48,12 @@ def test_bands_depend_on_the_generator_alone(composing, bands):
     assert bands[3] != bands[4]
 
 
-def test_every_band_plays_and_nobody_sings(composing, bands):
+def test_every_band_plays_and_nobody_sings(instruments, bands):
     for band in bands:
         assert len(band) >= 2 and "chords" in {part.role for part in band}
         assert all(part.notes for part in band if part.role != "lead")
         for part in band:
-            assert part.role == "drums" or part.program not in composing.VOICES
+            assert part.role == "drums" or part.program not in instruments.VOICES
     roles = [part.role for band in bands for part in band]
     for role, share in (("drums", 0.85), ("bass", 0.85), ("chords", 2.0), ("lead", 1.0)):
         assert roles.count(role) / len(bands) == pytest.approx(share, abs=0.35)
@@ -69,15 +77,17 @@ def test_instruments_share_one_key(bands):
         assert 1 <= len(tones) <= 7
 
 
-def test_melodies_bend_within_what_a_pitch_wheel_can(composing, bands):
+def test_melodies_bend_within_what_a_pitch_wheel_can(instruments, bands):
     bends = [s for band in bands for part in band for _, s in part.bends]
-    assert max(np.abs(bends)) <= composing.BEND_SEMITONES
+    assert max(np.abs(bends)) <= instruments.BEND_SEMITONES
     assert np.std(bends) > 0.05
     assert not any(part.bends for band in bands for part in band if part.role != "lead")
 
 
 def test_midi_keeps_times_pitches_and_bends(composing, music):
-    notes = [composing.Note(0.5, 1.25, 60, 90), composing.Note(1.25, 2.0, 60, 80)]
+    from song_frame import Note
+
+    notes = [Note(0.5, 1.25, 60, 90), Note(1.25, 2.0, 60, 80)]
     part = composing.Part("lead", 40, notes, [(0.75, 1.0), (1.5, -2.0)])
     now, played = 0.0, []
     for message in music.midi(part):  # mido gives seconds between messages

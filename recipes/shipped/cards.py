@@ -151,7 +151,7 @@ def training(model, description, log):
         f"`{trained}`, on {where}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about fifteen hours on two CPU cores and thirty-five minutes on a GPU.\n\n"
+        "models took about fifteen hours on two CPU cores and twenty-two minutes on a GPU.\n\n"
         f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best "
         f"validation loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "

@@ -20,7 +20,8 @@ import mido
 import numpy as np
 import soundfile
 import soxr
-from composing import BEND_SEMITONES, GUITARS, compose
+from composing import compose
+from instruments import BEND_SEMITONES, GUITARS
 
 from vocaltrack import augmentation
 from vocaltrack.augmentation import gain, rms
