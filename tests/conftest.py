@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import contextlib
+import importlib
 import os
 import shutil
 import tempfile
@@ -20,13 +21,20 @@ if shutil.which("ffmpeg") is None:
     os.environ["PATH"] += os.pathsep + bin_folder.name
 pytest.register_assert_rewrite("tests.fuzzing", "tests.networks", "tests.sounds")
 
-from tests.paths import EXAMPLE  # noqa: E402
+from tests.paths import EXAMPLE, REPOSITORY  # noqa: E402
 from vocaltrack.processor import compute_with_onednn  # noqa: E402
 
 compute_with_onednn()  # as in the package; before a test file loads TensorFlow
 os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)  # the commands are to be quiet by themselves
 from tests.fuzzing import cheap  # noqa: E402, F401
 from tests.tiny_runs import other_records, records, runs  # noqa: E402, F401
+
+
+@pytest.fixture
+def shipped_recipe(monkeypatch):
+    """A function from the name of a module of recipes/shipped to the module."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
+    return importlib.import_module
 
 
 @pytest.fixture(scope="session")

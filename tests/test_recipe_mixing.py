@@ -28,27 +28,18 @@ RATE = CONFIG.sample_rate
 
 
 @pytest.fixture
-def recipe(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import mixing_ops
-
-    return mixing_ops
+def recipe(shipped_recipe):
+    return shipped_recipe("mixing_ops")
 
 
 @pytest.fixture
-def gain_ops(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import spectral_gains
-
-    return spectral_gains
+def gain_ops(shipped_recipe):
+    return shipped_recipe("spectral_gains")
 
 
 @pytest.fixture
-def drawing(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import drawing
-
-    return drawing
+def drawing(shipped_recipe):
+    return shipped_recipe("drawing")
 
 
 def noise(seed, samples, level=0.1):

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import REPOSITORY
 from vocaltrack.augmentation import rms
 
 SECONDS = 20.0
@@ -15,27 +14,18 @@ SEEDS = range(40)
 
 
 @pytest.fixture
-def composing(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import composing
-
-    return composing
+def composing(shipped_recipe):
+    return shipped_recipe("composing")
 
 
 @pytest.fixture
-def instruments(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import instruments
-
-    return instruments
+def instruments(shipped_recipe):
+    return shipped_recipe("instruments")
 
 
 @pytest.fixture
-def music(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import synthetic_music
-
-    return synthetic_music
+def music(shipped_recipe):
+    return shipped_recipe("synthetic_music")
 
 
 @pytest.fixture
@@ -84,9 +74,8 @@ def test_melodies_bend_within_what_a_pitch_wheel_can(instruments, bands):
     assert not any(part.bends for band in bands for part in band if part.role != "lead")
 
 
-def test_midi_keeps_times_pitches_and_bends(composing, music):
-    from song_frame import Note
-
+def test_midi_keeps_times_pitches_and_bends(shipped_recipe, composing, music):
+    Note = shipped_recipe("song_frame").Note
     notes = [Note(0.5, 1.25, 60, 90), Note(1.25, 2.0, 60, 80)]
     part = composing.Part("lead", 40, notes, [(0.75, 1.0), (1.5, -2.0)])
     now, played = 0.0, []

@@ -112,12 +112,10 @@ def _bass(song):
     octave, length = int(rng.integers(2, 4)), rng.choice((0.5, 0.9, 1.0))
     grids = [_rhythm(song) for _ in range(2)]
     wander = rng.choice((0.05, 0.2, 0.6))
-    for bar, playing in enumerate(song.playing(0.95)):
-        steps = grids[song.section(bar)] if playing else ()
-        for step, until in zip(steps, (*steps[1:], song.steps)):
-            other = rng.choice((2, 4, 7, -1)) if rng.random() < wander and step else 0
-            pitch = song.pitch(song.degrees[bar] + other, octave)
-            notes.append(song.note(bar, step, (until - step) * length, pitch, 0.8))
+    for bar, _, step, until in _strokes(song, grids, 0.95):
+        other = rng.choice((2, 4, 7, -1)) if rng.random() < wander and step else 0
+        pitch = song.pitch(song.degrees[bar] + other, octave)
+        notes.append(song.note(bar, step, (until - step) * length, pitch, 0.8))
     return Part("bass", int(rng.choice(BASSES)), notes, [])
 
 
@@ -133,6 +131,15 @@ def _rhythm(song):
     return tuple(int(s) for s in step[played | (step == 0)])
 
 
+def _strokes(song, grids, chance):
+    """(bar, number in the bar, step, step of the next) of what a part plays by the rhythms
+    of the two sections."""
+    for bar, playing in enumerate(song.playing(chance)):
+        steps = grids[song.section(bar)] if playing else ()
+        for number, (step, until) in enumerate(zip(steps, (*steps[1:], song.steps))):
+            yield bar, number, step, until
+
+
 def _chords(song):
     rng, notes = song.rng, []
     program, octave = int(rng.choice(CHORDS)), int(rng.integers(3, 6))
@@ -144,14 +151,12 @@ def _chords(song):
     arpeggio, length = rng.random() < 0.3, rng.choice((0.3, 0.8, 1.0))
     strum = rng.uniform(0.0, 0.1) if program in GUITARS else 0.0  # steps between strings
     grids = [_rhythm(song) for _ in range(2)]
-    for bar, playing in enumerate(song.playing(0.75)):
-        steps = grids[song.section(bar)] if playing else ()
-        for number, (step, until) in enumerate(zip(steps, (*steps[1:], song.steps))):
-            struck = tones[number % len(tones) :][:1] if arpeggio else tones
-            for string, tone in enumerate(struck):
-                pitch = song.pitch(song.degrees[bar] + tone, octave)
-                steps_held = (until - step) * length
-                notes.append(song.note(bar, step + string * strum, steps_held, pitch, 0.7))
+    for bar, number, step, until in _strokes(song, grids, 0.75):
+        struck = tones[number % len(tones) :][:1] if arpeggio else tones
+        for string, tone in enumerate(struck):
+            pitch = song.pitch(song.degrees[bar] + tone, octave)
+            steps_held = (until - step) * length
+            notes.append(song.note(bar, step + string * strum, steps_held, pitch, 0.7))
     return Part("chords", program, notes, [])
 
 
