@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
+from vocaltrack import plan
 from vocaltrack import prepare as preparation
 from vocaltrack.augmentation import SPEED_SEMITONES
 from vocaltrack.config import FeatureConfig
@@ -250,7 +251,7 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
 )
 def test_records_mixed_in_another_way_are_not_added_to(songs, prepared, monkeypatch, constant):
     module, name = constant.split(".")
-    monkeypatch.setattr(getattr(preparation, module), name, 1)
+    monkeypatch.setattr(getattr(plan, module), name, 1)
     with pytest.raises(UserError, match="or of another version of vocaltrack"):
         prepare(songs, prepared[1], CHUNKS, FEATURES, seed=5)
 
@@ -327,6 +328,21 @@ def test_an_unreadable_stem_is_named(tmp_path):
     with pytest.raises(UserError, match=r"song/accompaniment\.wav cannot be read as audio"):
         prepare(read_stems(tmp_path), tmp_path / "records", {"train": 4}, FEATURES)
     assert not (tmp_path / "records" / MANIFEST).exists()
+
+
+def test_songs_that_silence_must_fill_up_are_told(tmp_path, capfd):
+    samples = excerpt_samples(FEATURES)
+    noise = np.random.default_rng(0).normal(0, 0.1, samples)
+    for name, cut in (("whole", 0), ("short-1", 1), ("short-2", 99)):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        path = tmp_path / "train" / name / "accompaniment.wav"
+        soundfile.write(path, noise[cut:], FEATURES.sample_rate)
+    for _ in range(2):  # when the stems are decoded, and when they lie there
+        prepare(read_stems(tmp_path), tmp_path / "records", {"train": 4}, FEATURES)
+        (tmp_path / "records" / MANIFEST).unlink()
+        assert f"an excerpt, which silence fills up: {tmp_path.name}/short-1 and 1 more\n" in (
+            capfd.readouterr().err
+        )
 
 
 def test_shard_counts_are_kept_beside_the_shard(prepared):

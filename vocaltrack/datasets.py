@@ -12,7 +12,7 @@ import yaml
 
 from vocaltrack.config import SPLITS, STEM_NAMES
 from vocaltrack.dataset_folders import audio_files, dataset_folder, recordings, subfolders
-from vocaltrack.errors import UserError, say
+from vocaltrack.errors import UserError, first_of, say
 from vocaltrack.files import package_folder
 from vocaltrack.jsonfiles import read_json
 from vocaltrack.songs import Clip, Song, Source
@@ -50,7 +50,7 @@ def read_mir1k(root):
         dealt = assign_splits([song.singer for song in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
         split_of = {song.name: dealt[song.singer] for song in songs}
     if left_out := [song.name for song in songs if song.name not in split_of]:
-        _tell_left_out(f"{listed} leaves out", left_out, "songs")
+        say(f"{listed} leaves out {first_of(left_out)}", sys.stderr)
     return [
         dataclasses.replace(song, split=split_of[song.name])
         for song in songs
@@ -226,13 +226,8 @@ def _folders_of_stems(root):
         elif folder.name not in SPLITS and any(map(audio_files, (folder, *subfolders(folder)))):
             left_out.append(folder.name)
     if left_out:
-        _tell_left_out(f"{root}: neither vocals.* nor accompaniment.* in", left_out, "folders")
+        say(f"{root}: neither vocals.* nor accompaniment.* in {first_of(left_out)}", sys.stderr)
     return clips
-
-
-def _tell_left_out(why, names, what):
-    more = f" and {len(names) - 1} more {what}" if len(names) > 1 else ""
-    say(f"{why} {names[0]}{more}", sys.stderr)
 
 
 def _refuse_misnamed(folder, stems):

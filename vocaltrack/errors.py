@@ -17,6 +17,11 @@ def one_line(error):
     return text or type(error).__name__
 
 
+def first_of(names):
+    """The first of some names, and how many more there are: "a and 2 more"."""
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+
+
 def tell(error):
     """Print an error that a user can mend as one line on stderr."""
     say(f"vocaltrack: error: {one_line(error)}", sys.stderr or sys.stdout)

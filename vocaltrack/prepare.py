@@ -1,30 +1,34 @@
 """Songs to a folder of records: planned, in parallel, resumable, and the same
 bytes for the same seed."""
 
-import dataclasses
-import hashlib
-import json
 import shutil
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
 
-from vocaltrack import __version__, augmentation, mixing, pool
+from vocaltrack import mixing
 from vocaltrack.config import FeatureConfig
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, first_of, say
 from vocaltrack.files import PREFIX, make_folder, write_atomically
 from vocaltrack.locks import alone_in
+from vocaltrack.plan import plan_digest
 from vocaltrack.progress import counted
 from vocaltrack.records import Manifest, parse_chunks
-from vocaltrack.shards import CHUNKS_PER_EXCERPT, Shard, decode_song, write_shard
+from vocaltrack.shards import (
+    CHUNKS_PER_EXCERPT,
+    Shard,
+    decode_song,
+    excerpt_samples,
+    write_shard,
+)
 from vocaltrack.splits import check_splits
 from vocaltrack.workers import process_pool
 
 EXCERPTS_PER_SHARD = 500
 STATISTICS_SHARDS = 4
 DECODED = f"{PREFIX}decoded"  # folder of the decoded stems, while they are needed
-FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
 
 
 def prepare(
@@ -70,7 +74,8 @@ def prepare(
 
 
 def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
-    _claim(folder, _plan(songs, chunks, features, mixtures, seed))
+    digest = plan_digest(songs, chunks, features, mixtures, seed, EXCERPTS_PER_SHARD)
+    _claim(folder, digest)
     shards = _shards(songs, folder, chunks, features, mixtures, seed)
     complete = _complete(folder)
     decoded = folder / DECODED
@@ -81,7 +86,8 @@ def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
     try:
         with process_pool(workers) as processes:
             jobs = [(song, decoded, features.sample_rate) for song in songs]
-            _run(processes, decode_song, jobs, "decoding", "song")
+            lengths = _run(processes, decode_song, jobs, "decoding", "song")
+            _tell_if_short(songs, lengths, features)
             kinds = _run(processes, write_shard, [(shard,) for shard in shards], "writing", "shard")
     finally:
         _clear(folder)
@@ -121,6 +127,17 @@ def _shards(songs, folder, chunks, features, mixtures, seed):
     return shards
 
 
+def _tell_if_short(songs, lengths, features):
+    needed = excerpt_samples(features)
+    short = [song.key for song, samples in zip(songs, lengths, strict=True) if samples < needed]
+    if short:
+        say(
+            f"warning: shorter than the {needed / features.sample_rate:.1f} s of an excerpt, "
+            f"which silence fills up: {first_of(short)}",
+            sys.stderr,
+        )
+
+
 def _run(processes, function, jobs, what, unit):
     """Call a function with each job's arguments, in parallel, under a bar."""
     futures = [processes.submit(function, *job) for job in jobs]
@@ -138,48 +155,8 @@ def _run(processes, function, jobs, what, unit):
             future.cancel()
 
 
-def _plan(songs, chunks, features, mixtures, seed):
-    """Everything that the bytes of the shards depend on, as JSON text."""
-    sources = {
-        song.key: [
-            [source.path.name, _fingerprint(source.path), source.channel, source.track]
-            for clip in song.clips
-            for source in (*clip.vocals, *clip.accompaniment)
-        ]
-        for song in songs
-    }
-    plan = {
-        "version": __version__,
-        "chunks": chunks,
-        "features": features.to_dict(),
-        "seed": seed,
-        "splits": {song.key: song.split for song in songs},
-        "sources": sources,
-        "excerpts": [EXCERPTS_PER_SHARD, CHUNKS_PER_EXCERPT],
-        "mixtures": dataclasses.asdict(mixtures),
-        "constants": {
-            module.__name__: {name: value for name, value in vars(module).items() if name.isupper()}
-            for module in (augmentation, mixing, pool)
-        },
-    }
-    return json.dumps(plan, sort_keys=True, ensure_ascii=False)
-
-
-def _fingerprint(path):
-    """A checksum of a file's size and of some of its bytes, which tell one recording
-    from another without reading all of a dataset."""
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        for part in range(FINGERPRINTS):
-            file.seek(part * max(0, size - FINGERPRINT_BYTES) // (FINGERPRINTS - 1))
-            digest.update(file.read(FINGERPRINT_BYTES))
-    return digest.hexdigest()
-
-
-def _claim(folder, plan):
-    """Mark the folder as this plan's, or refuse one that holds another's."""
-    digest = hashlib.sha256(plan.encode()).hexdigest()
+def _claim(folder, digest):
+    """Mark the folder as that of a plan's digest, or refuse one that holds another's."""
     mark = folder / "plan.sha256"
     if mark.exists() and mark.read_text().strip() == digest:
         _clear(folder)

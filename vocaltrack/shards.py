@@ -58,15 +58,20 @@ def decode_song(song, decoded, sample_rate):
         song: `Song`.
         decoded: folder; gets the waveforms and the segments that sound.
         sample_rate: Hz.
+
+    Returns:
+        the song's length in samples.
     """
     paths = {stem: _stem_file(decoded, song, stem) for stem in song.stems}
     if all(path.with_suffix(".segments.npy").exists() for path in paths.values()):
-        return
-    for stem, audio in song.load(sample_rate).items():
+        return len(load_stem(decoded, song, song.stems[0])[0])
+    stems = song.load(sample_rate)
+    for stem, audio in stems.items():
         segments = sounding_segments(audio, sample_rate)
         write_atomically(paths[stem], lambda p, a=audio: np.save(p, a))
         segments_path = paths[stem].with_suffix(".segments.npy")
         write_atomically(segments_path, lambda p, s=segments: np.save(p, s))
+    return len(stems[song.stems[0]])
 
 
 def load_stem(decoded, song, name):
