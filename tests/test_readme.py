@@ -151,7 +151,7 @@ def test_every_module_has_its_place_in_the_map():
 
 
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
-def test_each_model_has_a_card_with_its_curve(model, monkeypatch):
+def test_each_model_has_a_card_with_its_curve(model, shipped_recipe):
     folder = REPOSITORY / "saved_models" / model
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert (folder / "curve.png").stat().st_size > 1000
@@ -160,9 +160,7 @@ def test_each_model_has_a_card_with_its_curve(model, monkeypatch):
     best = f"best validation loss {min(losses):.4f} in epoch {losses.index(min(losses)) + 1}"
     assert best in card
     # The scores are the reports'; cards.py wrote it and nobody since.
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import cards
-
+    cards = shipped_recipe("cards")
     assert cards.card(model, cards.section(card, "Training"), cards.shipped_report()) == card
     for part in (
         "## Trained on",

@@ -27,18 +27,22 @@ CONFIG = UnetConfig(filters=2, style="strided")
 
 
 @pytest.fixture
-def recipe(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import unfold
+def recipe(shipped_recipe):
+    return shipped_recipe("unfold")
 
-    return unfold
+
+@pytest.fixture
+def average(shipped_recipe):
+    return shipped_recipe("average")
+
+
+@pytest.fixture
+def cards(shipped_recipe):
+    return shipped_recipe("cards")
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75])
-def test_the_mean_of_two_runs(monkeypatch, tmp_path, share):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import average
-
+def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
     manifest = SimpleNamespace(features=FeatureConfig(), songs={"train": ["a/b"]})
     weights = []
     for seed, name in enumerate(("earlier", "later")):
@@ -77,10 +81,7 @@ def test_the_mean_of_two_runs(monkeypatch, tmp_path, share):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
 
 
-def test_the_mean_of_a_unet_and_the_uhnet_made_of_it(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import average
-
+def test_the_mean_of_a_unet_and_the_uhnet_made_of_it(average):
     keras.utils.set_random_seed(0)
     hdc = build_clustering(ClusteringConfig(units=4, layers=1), MEAN, STD, mask_head=True)
     unet, uhnet = build_unet(CONFIG, MEAN, STD), build_unet(CONFIG, MEAN, STD, hdc)
@@ -97,10 +98,7 @@ def test_the_mean_of_a_unet_and_the_uhnet_made_of_it(monkeypatch):
         np.testing.assert_allclose(weight, expected, atol=1e-6)
 
 
-def test_the_norms_of_a_mean_get_its_own_statistics(monkeypatch, trained):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import average
-
+def test_the_norms_of_a_mean_get_its_own_statistics(average, trained):
     chunks = np.random.default_rng(0).uniform(-60, 10, (6, 128, 128)).astype(np.float32)
     average.measure_norms(trained, [chunks[:3], chunks[3:]])
     norm = trained.get_layer("down0_norm")
@@ -113,10 +111,7 @@ def test_the_norms_of_a_mean_get_its_own_statistics(monkeypatch, trained):
 
 
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
-def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import cards
-
+def test_a_card_names_the_whole_command_of_its_training(cards, model):
     words = cards.command(model).split()
     assert Path(words[1]).name.startswith("train_")
     assert words[words.index("--model") + 1] == model
@@ -128,10 +123,7 @@ def test_a_card_names_the_whole_command_of_its_training(monkeypatch, model):
     assert f"`{cards.command(model)}`" in card and "took about fifteen hours" in card
 
 
-def test_a_card_s_command_has_the_options_that_held(monkeypatch, tmp_path):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import cards
-
+def test_a_card_s_command_has_the_options_that_held(cards, monkeypatch, tmp_path):
     monkeypatch.setattr(cards, "REPOSITORY", tmp_path)
     (tmp_path / "recipes" / "shipped").mkdir(parents=True)
     (tmp_path / "recipes" / "shipped" / "train.sh").write_text(

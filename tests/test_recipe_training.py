@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from tests.paths import REPOSITORY
 from vocaltrack.compiling import WARMUP_STEPS
 from vocaltrack.config import preset
 from vocaltrack.models import build_clustering, build_unet
@@ -13,15 +12,16 @@ MEAN, STD = [-30.0] * 128, [15.0] * 128
 
 
 @pytest.fixture
-def recipes(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "shipped"))
-    import one_loop
-    import timetable
-
-    return one_loop, timetable
+def in_one_loop(shipped_recipe):
+    return shipped_recipe("one_loop").in_one_loop
 
 
-def test_grus_in_one_loop_do_what_keras_s_do(recipes):
+@pytest.fixture
+def timetable(shipped_recipe):
+    return shipped_recipe("timetable")
+
+
+def test_grus_in_one_loop_do_what_keras_s_do(in_one_loop):
     """The hdc's alone, and those in a uhnet, of which the hdc stays frozen."""
     keras.utils.set_random_seed(0)
     clustering, network = preset("compact", dropout=0.1)
@@ -31,7 +31,7 @@ def test_grus_in_one_loop_do_what_keras_s_do(recipes):
     uhnet = build_unet(network, MEAN, STD, hdc)
     chunks = rng.normal(MEAN, STD, (3, 128, 128)).astype(np.float32)
     for model, inside in ((hdc, hdc), (uhnet, uhnet.get_layer("hdc"))):
-        twin = recipes[0].in_one_loop(model)
+        twin = in_one_loop(model)
         of_twin = twin if inside is hdc else twin.get_layer("hdc")
         kinds = [type(layer).__name__ for layer in of_twin.layers]
         assert kinds.count("OneLoop") == 4 and "Bidirectional" not in kinds
@@ -58,9 +58,9 @@ def play(timetable, seconds, seconds_of_step, steps):
 
 
 @pytest.mark.parametrize("of_step", [lambda now: 0.1, lambda now: 0.2 if now < 300 else 0.05])
-def test_the_rate_falls_to_zero_when_the_time_is_over(recipes, of_step):
+def test_the_rate_falls_to_zero_when_the_time_is_over(timetable, of_step):
     """Also where another training on the same GPU ends and the steps get faster."""
-    table, rates, end = play(recipes[1], 600, of_step, 100)
+    table, rates, end = play(timetable, 600, of_step, 100)
     assert abs(end - 600) < 10
     assert table.passed == pytest.approx(1.0)
     assert rates[0] == pytest.approx(1 / WARMUP_STEPS, rel=0.01)
@@ -68,12 +68,12 @@ def test_the_rate_falls_to_zero_when_the_time_is_over(recipes, of_step):
     assert np.all(np.diff(rates[WARMUP_STEPS:]) < 0) and rates[-1] < 1e-4
 
 
-def test_what_the_first_step_takes_to_compile_is_not_taken_for_its_speed(recipes):
-    table, rates, end = play(recipes[1], 600, lambda now: 0.1 if now else 60.0, 100)
+def test_what_the_first_step_takes_to_compile_is_not_taken_for_its_speed(timetable):
+    table, rates, end = play(timetable, 600, lambda now: 0.1 if now else 60.0, 100)
     assert abs(end - 600) < 10
     assert table.passed == pytest.approx(1.0) and len(rates) == 5400
 
 
-def test_a_time_too_short_for_two_epochs_takes_one(recipes):
-    _, rates, _ = play(recipes[1], 10, lambda now: 0.1, 100)
+def test_a_time_too_short_for_two_epochs_takes_one(timetable):
+    _, rates, _ = play(timetable, 10, lambda now: 0.1, 100)
     assert len(rates) == 100
