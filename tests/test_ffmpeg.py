@@ -294,6 +294,12 @@ def test_a_tag_that_is_not_as_long_as_it_says_takes_no_sound_away(tmp_path, leng
     assert end_before_tags(tmp_path / "a.wv") == end
 
 
+@pytest.mark.parametrize("size", [4, 14, 28, 31])
+def test_a_file_too_short_for_a_tag_has_none(tmp_path, size):
+    (tmp_path / "a.wv").write_bytes((b"wvpk" + bytes(28))[:size])
+    assert end_before_tags(tmp_path / "a.wv") is None
+
+
 @needs_ffmpeg
 def test_wavpack_that_lost_its_last_blocks_is_refused(tmp_path):
     path = convert(written(tmp_path / "a.wav", noise(3 * 44100)), tmp_path / "a.wv")

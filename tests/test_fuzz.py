@@ -159,6 +159,7 @@ def test_noise_and_text_with_the_ending_of_audio_are_refused(capfd, tmp_path):
         b".snd",
         b"\xff\xfb\x90\0",
         b"this is text\n",
+        b"wvpk",
     ]
     for number, ending in enumerate([*soundfile.available_formats(), "m4a", "txt", "opus"]):
         source = tmp_path / f"a.{ending.lower()}"

@@ -149,6 +149,8 @@ def _tag_length(file, end):
         return ID3_SIZE
     file.seek(max(0, end - APE_FOOTER))
     footer = file.read(APE_FOOTER)
+    if len(footer) < APE_FOOTER:
+        return 0
     length, header = int.from_bytes(footer[12:16], "little"), footer[23] & 128
     length += APE_FOOTER if header else 0
     if footer[:8] != APE or not APE_FOOTER <= length < end:
