@@ -162,7 +162,7 @@ def test_chunks_are_the_features_of_the_excerpts(songs, prepared, chunks):
 
 def test_no_song_of_one_split_sounds_in_another(chunks):
     """Each stem's loudest mel band is that of a tone of the split's own songs,
-    in training up to 3 semitones away."""
+    in training up to 6 semitones away."""
 
     def band(hertz):
         tone = np.sin(2 * np.pi * hertz * np.arange(8000) / 8000)
@@ -245,6 +245,7 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
     [
         "augmentation.SPEED_SEMITONES",
         "augmentation.DRUMS_FRAMES",
+        "formants.PREDICTORS",
         "mixing.SECOND_DB",
         "pool.GAP_SECONDS",
     ],
@@ -328,6 +329,34 @@ def test_an_unreadable_stem_is_named(tmp_path):
     with pytest.raises(UserError, match=r"song/accompaniment\.wav cannot be read as audio"):
         prepare(read_stems(tmp_path), tmp_path / "records", {"train": 4}, FEATURES)
     assert not (tmp_path / "records" / MANIFEST).exists()
+
+
+def test_songs_of_a_split_that_is_not_mixed_are_not_read(songs, prepared, tmp_path):
+    source = songs[0].clips[0].vocals[0].path.parents[2]
+    root = shutil.copytree(source, tmp_path / source.name)
+    (root / "test" / "song").mkdir(parents=True)
+    (root / "test" / "song" / "accompaniment.wav").write_text("no audio")
+    with_test = prepare(read_stems(root), tmp_path / "records", CHUNKS, FEATURES, seed=5)
+    assert with_test == prepared[0]
+    assert hashes(tmp_path / "records") == hashes(prepared[1])
+
+
+def test_a_song_whose_accompaniment_is_silent_is_no_true_mixture(tmp_path, capfd):
+    """There would be nothing to separate."""
+    tone = 0.1 * np.sin(np.arange(24000))
+    for name, music in (("sung", 0 * tone), ("both", tone)):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        soundfile.write(tmp_path / "train" / name / "vocals.wav", tone, 8000)
+        soundfile.write(tmp_path / "train" / name / "accompaniment.wav", music, 8000)
+    songs = {song.name: song for song in read_stems(tmp_path)}
+    with pytest.raises(UserError, match="no accompaniment that sounds"):
+        prepare([songs["sung"]], tmp_path / "alone", {"train": 4}, FEATURES)
+    assert "silent, and so left out: the accompaniment of" in capfd.readouterr().err
+    only_true = MixtureConfig(kind_shares=(1.0, 0.0, 0.0))
+    prepare(list(songs.values()), tmp_path / "r", {"train": 32}, FEATURES, mixtures=only_true)
+    records = tf.data.TFRecordDataset([str(p) for p in (tmp_path / "r").glob("*.tfrecord")])
+    parsed = parse_chunks(tf.constant(list(records.as_numpy_iterator())), FEATURES)
+    assert parsed["accompaniment"].numpy().max(axis=(1, 2)).min() > FEATURES.floor_db + 20
 
 
 def test_songs_that_silence_must_fill_up_are_told(tmp_path, capfd):

@@ -359,6 +359,9 @@ def test_kinds_for_which_the_songs_do_not_suffice(recipe, drawing, bank):
     solo = [stem for stem in bank.stems if stem[0].name == "solo"]
     with pytest.raises(UserError, match="no accompaniment that sounds"):
         drawing.Drawer(drawing.Bank(solo), recipe.unpadded_samples(CONFIG), RATE, True)
+    hushed = [one[0], (*one[1][:3], one[1][3][:0])]
+    with pytest.raises(UserError, match="no accompaniment that sounds"):
+        drawing.Drawer(drawing.Bank(hushed), recipe.unpadded_samples(CONFIG), RATE, True)
 
 
 def test_without_augmentation_nothing_changes(recipe, drawing, bank):

@@ -47,7 +47,8 @@ def prepare(
     folder that is complete is left as it is.
 
     Args:
-        songs: list of `Song`, of all datasets and splits.
+        songs: list of `Song`, of all datasets and splits; those of a split of which no
+            chunks are wanted are not read.
         folder: where the records go.
         chunks: dict from split to the number of chunks wanted; rounded up to
             whole excerpts of four chunks.
@@ -67,6 +68,7 @@ def prepare(
     check_splits(songs)
     songs = sorted(songs, key=lambda song: song.key)
     _check_wanted(songs, chunks)
+    songs = [song for song in songs if chunks.get(song.split)]
     folder = Path(folder)
     make_folder(folder)
     with alone_in(folder):
@@ -86,8 +88,8 @@ def _prepare(songs, folder, chunks, features, mixtures, seed, workers):
     try:
         with process_pool(workers) as processes:
             jobs = [(song, decoded, features.sample_rate) for song in songs]
-            lengths = _run(processes, decode_song, jobs, "decoding", "song")
-            _tell_if_short(songs, lengths, features)
+            decoded_songs = _run(processes, decode_song, jobs, "decoding", "song")
+            _tell_short_and_silent(songs, decoded_songs, features)
             kinds = _run(processes, write_shard, [(shard,) for shard in shards], "writing", "shard")
     finally:
         _clear(folder)
@@ -127,9 +129,14 @@ def _shards(songs, folder, chunks, features, mixtures, seed):
     return shards
 
 
-def _tell_if_short(songs, lengths, features):
+def _tell_short_and_silent(songs, decoded_songs, features):
     needed = excerpt_samples(features)
-    short = [song.key for song, samples in zip(songs, lengths, strict=True) if samples < needed]
+    short, silent = [], []
+    for song, (samples, silent_stems) in zip(songs, decoded_songs, strict=True):
+        silent += [f"the {stem} of {song.key}" for stem in silent_stems]
+        short += [song.key] if samples < needed else []
+    if silent:
+        say(f"warning: silent, and so left out: {first_of(silent)}", sys.stderr)
     if short:
         say(
             f"warning: shorter than the {needed / features.sample_rate:.1f} s of an excerpt, "

@@ -60,18 +60,18 @@ def decode_song(song, decoded, sample_rate):
         sample_rate: Hz.
 
     Returns:
-        the song's length in samples.
+        (samples, silent): the song's length, and the stems that do not sound.
     """
     paths = {stem: _stem_file(decoded, song, stem) for stem in song.stems}
-    if all(path.with_suffix(".segments.npy").exists() for path in paths.values()):
-        return len(load_stem(decoded, song, song.stems[0])[0])
-    stems = song.load(sample_rate)
-    for stem, audio in stems.items():
-        segments = sounding_segments(audio, sample_rate)
-        write_atomically(paths[stem], lambda p, a=audio: np.save(p, a))
-        segments_path = paths[stem].with_suffix(".segments.npy")
-        write_atomically(segments_path, lambda p, s=segments: np.save(p, s))
-    return len(stems[song.stems[0]])
+    if not all(path.with_suffix(".segments.npy").exists() for path in paths.values()):
+        for stem, audio in song.load(sample_rate).items():
+            segments = sounding_segments(audio, sample_rate)
+            write_atomically(paths[stem], lambda p, a=audio: np.save(p, a))
+            segments_path = paths[stem].with_suffix(".segments.npy")
+            write_atomically(segments_path, lambda p, s=segments: np.save(p, s))
+    stems = {stem: load_stem(decoded, song, stem) for stem in song.stems}
+    silent = tuple(stem for stem, (_, segments) in stems.items() if not len(segments))
+    return len(stems[song.stems[0]][0]), silent
 
 
 def load_stem(decoded, song, name):
@@ -168,7 +168,7 @@ def _mixer(decoded, songs, features, mixtures, augment):
     for song in songs:
         for name in song.stems:
             stems[name].append((song, *load_stem(decoded, song, name)))
-    backing = {song.key: audio for song, audio, _ in stems["accompaniment"]}
+    backing = {song.key: audio for song, audio, where in stems["accompaniment"] if len(where)}
     return Mixer(
         true=Pool([stem for stem in stems["vocals"] if stem[0].key in backing]),
         accompaniment_of=backing,

@@ -52,7 +52,8 @@ class Bank:
             for wanted in STEM_NAMES
         }
         self.vocals, self.accompaniments = Pool(of["vocals"]), Pool(of["accompaniment"])
-        self.true = Pool([stem for stem in of["vocals"] if len(stem[0].stems) == 2])
+        backed = {song.key for song, _, _ in self.accompaniments.stems}
+        self.true = Pool([stem for stem in of["vocals"] if stem[0].key in backed])
 
     def waveforms(self):
         """The stems themselves as int16 [samples]."""
