@@ -140,6 +140,9 @@ def test_files_are_separated_though_nobody_can_be_told(where, tmp_path, song, fa
         (["train-unet", "--records", "records", "--run", ""], "--run: a folder without a name"),
         (["prepare", "--stems", "stems", "-o", ""], "-o/--output: a folder without a name"),
         (["export", "run", ""], "output: a folder without a name"),
+        (["prepare", "--stems", "", "-o", "records"], "--stems: a folder without a name"),
+        (["evaluate", "--stems", "s", "--model", "unet", "--json", ""], "a file without a name"),
+        (["evaluate", "--stems", "s", "--model", ""], "--model: a model without a name"),
         (["export", "run", os.fsdecode(b"caf\xe9")], "caf\\udce9' is no UTF-8; rename"),
     ],
 )

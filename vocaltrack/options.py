@@ -39,13 +39,18 @@ def number(kind, low, high=math.inf):
     return parse
 
 
-def folder(text):
-    """An argparse type: a folder, which has a name."""
-    if not text:
-        raise argparse.ArgumentTypeError("a folder without a name")
-    return text
+def named(what):
+    """An argparse type: what has a name, which an unset variable of a script does not give."""
+
+    def parse(text):
+        if not text:
+            raise argparse.ArgumentTypeError(f"a {what} without a name")
+        return text
+
+    return parse
 
 
+FILE, FOLDER, MODEL = (named(what) for what in ("file", "folder", "model"))
 COUNT = number(int, 1, 10**9)
 SEED = number(int, 0, 2**32 - 1)
 _SECONDS = number(float, 0.0, 1e9)
@@ -62,7 +67,10 @@ def add_separate(parser):
         "folders of them: wav, flac, ogg, opus, mp3, ..., with ffmpeg also m4a, mp4, wma, video",
     )
     parser.add_argument(
-        "--model", default="uhnet", help=f"{', '.join(MODEL_NAMES)}, or the folder of a SavedModel"
+        "--model",
+        type=MODEL,
+        default="uhnet",
+        help=f"{', '.join(MODEL_NAMES)}, or the folder of a SavedModel",
     )
     parser.add_argument("--accompaniment", metavar="FILE", help="write the input minus the vocals")
     parser.add_argument("-o", "--output", metavar="DIR", help="write both stems of each input here")
@@ -125,7 +133,12 @@ def add_separate(parser):
 def _add_datasets(parser):
     for name, text in DATASETS.items():
         parser.add_argument(
-            f"--{name}", action="append", default=[], metavar="DIR", help=text + "; may be repeated"
+            f"--{name}",
+            type=FOLDER,
+            action="append",
+            default=[],
+            metavar="DIR",
+            help=text + "; may be repeated",
         )
 
 
@@ -134,19 +147,22 @@ def add_evaluate(parser):
     _add_datasets(parser)
     parser.add_argument(
         "--model",
+        type=MODEL,
         action="append",
         required=True,
         help="name or folder of a SavedModel, hdc:clusters for its k-means; may be repeated",
     )
     parser.add_argument("--split", default="valid", choices=SPLITS, help="whose songs to score")
-    parser.add_argument("--json", metavar="FILE", help="write the whole report to this file")
+    parser.add_argument(
+        "--json", type=FILE, metavar="FILE", help="write the whole report to this file"
+    )
 
 
 def add_prepare(parser):
     """Options of `prepare`."""
     _add_datasets(parser)
     parser.add_argument(
-        "-o", "--output", type=folder, required=True, metavar="DIR", help="folder of the records"
+        "-o", "--output", type=FOLDER, required=True, metavar="DIR", help="folder of the records"
     )
     parser.add_argument("--train-chunks", type=COUNT, default=64000, help="chunks to mix, 1 s each")
     parser.add_argument("--valid-chunks", type=COUNT, default=2048, help="chunks to validate on")
@@ -163,9 +179,9 @@ def add_prepare(parser):
 
 def add_export(parser):
     """Options of `export`."""
-    parser.add_argument("run", type=folder, help="folder of a run")
+    parser.add_argument("run", type=FOLDER, help="folder of a run")
     parser.add_argument(
-        "output", type=folder, help="folder of the SavedModel; one that is there is replaced"
+        "output", type=FOLDER, help="folder of the SavedModel; one that is there is replaced"
     )
     parser.add_argument(
         "--last",

@@ -1,7 +1,7 @@
 """The options of the commands that train, as functions that add them to a parser."""
 
 from vocaltrack.config import DECAYS, OPTIMIZERS, PRECISIONS, PRESETS
-from vocaltrack.options import COUNT, SEED, folder, number
+from vocaltrack.options import COUNT, FOLDER, SEED, number
 
 _SHARE = number(float, 0.0, 1.0)
 
@@ -9,11 +9,11 @@ _SHARE = number(float, 0.0, 1.0)
 def _add_training(parser, models):
     parser.add_argument("--model", choices=models, default=models[-1], help="what to train")
     parser.add_argument(
-        "--records", type=folder, required=True, metavar="DIR", help="what vocaltrack prepare wrote"
+        "--records", type=FOLDER, required=True, metavar="DIR", help="what vocaltrack prepare wrote"
     )
     parser.add_argument(
         "--run",
-        type=folder,
+        type=FOLDER,
         required=True,
         metavar="DIR",
         help="folder of the run; an interrupted run goes on",
@@ -67,7 +67,10 @@ def add_train_clustering(parser):
     """Options of `train-clustering`."""
     _add_training(parser, ("dc", "hdc"))
     parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from, of a dc; for an hdc also an hdc's"
+        "--initial",
+        type=FOLDER,
+        metavar="RUN",
+        help="run to start from, of a dc; for an hdc also an hdc's",
     )
     parser.add_argument(
         "--embedding-weight",
@@ -89,6 +92,7 @@ def add_train_unet(parser):
     _add_training(parser, ("unet", "uhnet"))
     parser.add_argument(
         "--clustering",
+        type=FOLDER,
         metavar="RUN",
         help="uhnet: run of the hdc whose masks it takes; needed unless --initial has one inside",
     )
@@ -105,5 +109,8 @@ def add_train_unet(parser):
         help="uhnet: the hdc goes on learning inside it; the paper's is frozen",
     )
     parser.add_argument(
-        "--initial", metavar="RUN", help="run to start from, of a unet; for a uhnet also a uhnet's"
+        "--initial",
+        type=FOLDER,
+        metavar="RUN",
+        help="run to start from, of a unet; for a uhnet also a uhnet's",
     )
