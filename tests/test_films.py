@@ -31,6 +31,14 @@ def transport(packet, before, number):
     return (bytes(before) + b"\x47" + bytes(range(packet - before - 1))[::-1]) * number
 
 
+def asf(size, broadcast=b"\2"):
+    """A header of ASF (WMA, WMV) that tells the file's size, and as many bytes in all."""
+    header = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(14)
+    header += bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365") + bytes(24)
+    header += size.to_bytes(8, "little") + bytes(40) + broadcast
+    return header + bytes(1000 - len(header))
+
+
 def mpeg_1(*lengths):
     """A pack of MPEG-1 with packets of so many bytes, some of which look like packs."""
     packs = [b"\0\0\1\xba" + b"\x21" + b"\x80" * 7]
@@ -48,6 +56,7 @@ def mpeg_2(*lengths):
     [
         (riff(b"AVI ", 1004, bytes(1000)), 129),
         (riff(b"AVI ", 1004, bytes(1000)) + riff(b"AVIX", 503, bytes(500)), 129),
+        (asf(1000), 1),
         (flv((18, 100), (8, 300), (9, 5000)), 1),
         (flv((18, 100), (8, 300), (9, 5000)), 5100),
         (transport(188, 0, 9), 1),
@@ -73,6 +82,8 @@ def test_films_that_tell_their_size_are_known_to_be_cut(tmp_path, film, lost):
     [
         riff(b"AVI ", 0, bytes(1000)),  # as they are written to a pipe
         riff(b"AVI ", 2**32 - 1, bytes(1000)),
+        asf(2000, broadcast=b"\3"),
+        asf(2000)[:110],
         mpeg_1(200, 2000)[:-2006],  # between two packets
         mpeg_1(200) + b"\0\0\1\xb9",
         mpeg_2(200) + bytes(5000),

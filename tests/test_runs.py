@@ -197,17 +197,21 @@ def test_the_log_has_the_rate_that_each_epoch_was_trained_with(records, tmp_path
     assert rates == pytest.approx([1, 1, 1, 1, 0.5, 0.5])
 
 
-def test_the_plateau_halves_the_rate_across_a_resume():
-    losses = [1.0, 0.5, 0.6, 0.7]
+@pytest.mark.parametrize(
+    ("losses", "waited", "rate"),
+    [([1.0, 0.5, 0.6, 0.7], 2, 0.05), ([1.0, 0.5, 0.6, 0.7, 0.8], 0, 0.1)],
+)
+def test_the_plateau_halves_the_rate_across_a_resume(losses, waited, rate):
+    """In the second case it had halved it already."""
     plateau = Plateau(losses)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     plateau.set_model(model)
     plateau.on_train_begin()
-    assert (plateau.best, plateau.wait) == (0.5, 2)
-    plateau.on_epoch_end(4, {"val_loss": 0.8})
-    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
-    assert epochs_without_gain(losses) == 2 and epochs_without_gain([]) == 0
+    assert (plateau.best, plateau.wait) == (0.5, waited)
+    plateau.on_epoch_end(len(losses), {"val_loss": 0.8})
+    assert float(model.optimizer.learning_rate) == pytest.approx(rate)
+    assert epochs_without_gain(losses) == len(losses) - 2 and epochs_without_gain([]) == 0
 
 
 def test_other_settings_in_the_same_run_are_refused(runs, records):

@@ -12,7 +12,13 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.paths import SAVED_MODELS
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
-from vocaltrack.contract import CHECKSUMS, CONTRACT_ASSET, split_method, write_checksums
+from vocaltrack.contract import (
+    CHECKSUMS,
+    CONTRACT_ASSET,
+    read_contract,
+    split_method,
+    write_checksums,
+)
 from vocaltrack.errors import UserError
 from vocaltrack.export import export, separate_waveform
 from vocaltrack.mel import mel_centres
@@ -242,10 +248,31 @@ def test_checksums_can_be_written_anew(copied):
     assert (copied / CHECKSUMS).read_bytes() == before
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"contract": 1}', '{"contract": 1, "model": "x"}'])
-def test_a_damaged_contract_is_refused(copied, text):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[]", "cannot read the contract .* it holds"),
+        ("{", "cannot read the contract .* Expecting"),
+        ("{}", "follows contract None"),
+        ('{"contract": 2}', "follows contract 2"),
+        ('{"contract": 1}', "contract.json is damaged"),
+        ('{"contract": 1, "model": "x", "features": {}}', "contract.json is damaged"),
+        ('{"contract": 1, "model": "unet"}', "contract.json is damaged"),
+    ],
+)
+def test_a_damaged_contract_is_refused(copied, text, told):
     (copied / CONTRACT_ASSET).write_text(text)
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=told):
+        read_contract(copied)
+
+
+@pytest.mark.parametrize("content", [b"", b"text"])
+@pytest.mark.parametrize("name", ["saved_model.pb", "variables.index", "variables.data*"])
+def test_what_tensorflow_cannot_load_is_refused_though_its_checksums_fit(copied, name, content):
+    (path,) = copied.rglob(name)
+    path.write_bytes(content)
+    write_checksums(copied)
+    with pytest.raises(UserError, match="is no whole SavedModel"):
         load(copied)
 
 

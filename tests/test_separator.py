@@ -316,7 +316,7 @@ def test_the_package_loads_tensorflow_only_with_the_separator():
 
 
 def test_a_separation_does_without_librosa_and_keras():
-    """60 MB that features.py and griffin_lim.py say they save; and a Keras that is set to
+    """60 MB that mel.py says it saves; and a Keras that is set to
     a backend that is not installed, which cannot be imported."""
     script = (
         "import sys, numpy\n"

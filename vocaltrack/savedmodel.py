@@ -43,14 +43,7 @@ def load(folder):
     check_checksums(folder)
     try:
         loaded = tf.saved_model.load(str(folder))
-    except (
-        OSError,
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        tf.errors.OpError,
-    ) as error:
+    except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{folder} is no whole SavedModel: {one_line(error)}") from error
 
     def endpoint(signature, output):
