@@ -48,7 +48,7 @@ def cosine(song, model):
     sample = SongSample(config)
     log_mel = waveform_to_log_mel(mixture, config)
     sample.push(split_chunks(log_mel, config, overlap=0.0).numpy())
-    vectors, _, _ = fitting_sample(sample, model.embeddings, None, config, seed=0)
+    vectors, _, _ = fitting_sample(sample, model.embeddings, None, config)
     return centres_cosine(fit_clusters(vectors))
 
 

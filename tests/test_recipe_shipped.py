@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import layers
 
 from tests.paths import REPOSITORY
@@ -260,32 +259,3 @@ def test_networks_of_another_size_are_refused(recipe, trained, monkeypatch, tmp_
     for other in (dataclasses.replace(CONFIG, filters=4), UnetConfig(filters=2)):
         with pytest.raises((KeyError, ValueError)):
             recipe.unfold(build_unet(other, mean, std), weights, log_mel())
-
-
-def test_a_5x5_convolution_at_the_end_is_the_same_in_two(recipe, trained, tmp_path):
-    export(trained, FeatureConfig(), tmp_path / "unet")
-    weights, mean, std = recipe.served_weights(load(tmp_path / "unet"))
-    for name in ("logits_frequency/kernel", "logits_time/kernel", "logits_time/bias"):
-        del weights[name]
-    kernel = np.random.default_rng(2).normal(0, 0.2, (5, 5, 4, 1)).astype(np.float32)
-    weights |= {"logits/kernel": [kernel], "logits/bias": [np.float32([0.3])]}
-    model = build_unet(CONFIG, mean, std)
-    recipe.unfold(model, weights, log_mel())
-    before = keras.Model(model.input, model.get_layer("logits_frequency").input)(log_mel())
-    expected = tf.sigmoid(tf.nn.conv2d(before, kernel, 1, "SAME") + 0.3).numpy()
-    assert expected.std() > 0.05
-    np.testing.assert_allclose(model(log_mel(), training=False), expected, atol=1e-5)
-
-
-def test_upsampling_with_one_tap_less_keeps_constants(recipe):
-    kernel = np.random.default_rng(3).normal(size=(5, 5, 2, 3)).astype(np.float32)
-    less = kernel
-    for axis in (0, 1):
-        less = recipe.without_last_tap(np.moveaxis(less, axis, 0), axis)
-    assert less.shape == (4, 4, 2, 3)
-    constant = np.random.default_rng(4).normal(size=3) * np.ones((1, 8, 8, 3), np.float32)
-    up = [
-        tf.nn.conv2d_transpose(constant.astype(np.float32), k, (1, 16, 16, 2), 2, "SAME")
-        for k in (kernel, less)
-    ]
-    np.testing.assert_allclose(up[1][:, 4:-4, 4:-4], up[0][:, 4:-4, 4:-4], atol=1e-4)

@@ -13,8 +13,7 @@ def test_a_uhnet_starts_out_as_the_unet_it_is_made_from(style):
     source = unet(style, seed=1)
     target = unet(style, built("hdc"), seed=2)
     assert np.abs(outputs(source)["mask"] - outputs(target)["mask"]).max() > 0.01
-    copied = copy_weights(source, target)
-    assert copied == [layer.name for layer in source.layers if layer.weights]
+    copy_weights(source, target)
     assert_same_outputs(source, target)
     kernel = target.get_layer("down0" if style == "strided" else "down0_a").kernel.numpy()
     assert kernel.shape[2] == 3
@@ -24,8 +23,7 @@ def test_a_uhnet_starts_out_as_the_unet_it_is_made_from(style):
 def test_an_hdc_can_start_from_a_dc():
     source, target = clustering(mask_head=False, seed=1), clustering(seed=2)
     head = target.get_layer("mask_head").get_weights()
-    copied = copy_weights(source, target)
-    assert copied == ["bi_gru_1", "projection"]
+    copy_weights(source, target)
     vectors = [outputs(model)["embeddings"] for model in (source, target)]
     np.testing.assert_allclose(*vectors, atol=1e-6)
     for old, new in zip(head, target.get_layer("mask_head").get_weights()):

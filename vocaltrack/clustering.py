@@ -12,6 +12,7 @@ from vocaltrack.mel import mel_centres, sounding
 LOW_HZ = 200.0
 FIT_CHUNKS = 64
 FIT_BINS = 100_000
+SEED = 0  # of the sample and of the k-means
 # Above all training songs with vocals, below more than three quarters of the
 # instrumentals (benchmarks/cluster_centres.py); unheard singers come closer to it.
 SAME_SOURCE_COSINE = 0.80
@@ -50,7 +51,7 @@ class SongSample:
         return chunks, sounding(chunks, self.loudest, self.config)
 
 
-def vocal_side(sample, embed, config, head=None, swap=False, seed=0):
+def vocal_side(sample, embed, config, head=None, swap=False):
     """Cluster a song's embeddings, and tell which cluster is the vocals.
 
     Two clusters are fitted to a sample of the bins that sound (within 50 dB
@@ -69,7 +70,6 @@ def vocal_side(sample, embed, config, head=None, swap=False, seed=0):
         head: maps chunks to the head's vocal masks, the chunks' shape; None
             for `dc`.
         swap: take the other cluster as the vocals.
-        seed: of the k-means.
 
     Returns:
         (direction, threshold): float32 [D] (or [1]) and []; an embedding v is vocal
@@ -77,11 +77,11 @@ def vocal_side(sample, embed, config, head=None, swap=False, seed=0):
         cluster's centre is the nearer one. Nothing is vocal in a song without
         vocals (everything when swapped).
     """
-    fitting = fitting_sample(sample, embed, head, config, seed)
+    fitting = fitting_sample(sample, embed, head, config)
     if fitting is None:
         return _all_or_nothing(swap)
     vectors, head_values, low = fitting
-    kmeans = fit_clusters(vectors, seed)
+    kmeans = fit_clusters(vectors)
     if head is None:
         vocal = _vocal_cluster_by_bass(kmeans, low)
     else:
@@ -105,7 +105,7 @@ def binary_masks(embeddings, direction, threshold):
     return tf.cast(tf.reduce_sum(embeddings * direction, -1) > threshold, tf.float32)
 
 
-def fitting_sample(sample, embed, head, config, seed):
+def fitting_sample(sample, embed, head, config):
     """Sounding bins from chunks all over the song.
 
     Returns:
@@ -117,7 +117,7 @@ def fitting_sample(sample, embed, head, config, seed):
         return None
     groups = [chunks[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
     share = min(1.0, FIT_BINS / sounds.sum())
-    chosen = sounds & (np.random.default_rng(seed).random(sounds.shape) < share)
+    chosen = sounds & (np.random.default_rng(SEED).random(sounds.shape) < share)
     chosen = chosen if chosen.sum() >= 2 else sounds
     marks = [chosen[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
     vectors = np.concatenate([np.asarray(embed(tf.constant(g)))[m] for g, m in zip(groups, marks)])
@@ -128,7 +128,7 @@ def fitting_sample(sample, embed, head, config, seed):
     return vectors, masks, low
 
 
-def fit_clusters(vectors, seed=0):
+def fit_clusters(vectors):
     """scikit-learn's k-means with two clusters on embeddings [bins, D]."""
     # Only clusters need it, and it takes a quarter of a second to load.
     from sklearn.cluster import KMeans
@@ -136,7 +136,7 @@ def fit_clusters(vectors, seed=0):
 
     with _WARNINGS, warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # all embeddings are the same
-        return KMeans(2, n_init=4, random_state=seed).fit(vectors)
+        return KMeans(2, n_init=4, random_state=SEED).fit(vectors)
 
 
 def centres_cosine(kmeans):

@@ -1,8 +1,6 @@
 """Models against the mixture and the oracle on songs with true stems."""
 
-import contextlib
 import importlib.metadata
-import io
 
 import numpy as np
 import tensorflow as tf
@@ -100,8 +98,7 @@ def score_song(vocals, accompaniment, separators, features):
     scores = {}
     for label, estimate in estimates.items():
         rest = mixture if label == "mixture" else mixture - estimate
-        with contextlib.redirect_stdout(io.StringIO()):
-            score = bss_eval([vocals, accompaniment], [estimate, rest], features.sample_rate)
+        score = bss_eval([vocals, accompaniment], [estimate, rest], features.sample_rate)
         score["SI-SDR"] = si_sdr(vocals, estimate)
         score["SI-SDRi"] = score["SI-SDR"] - before
         score["PSNR"] = mask_psnr(target, masks[label])

@@ -6,6 +6,7 @@ from vocaltrack.masks import mel_to_bins
 from vocaltrack.mel import mel_filterbank
 
 ITERATIONS = 32
+SEED = 0  # of the random phase to start from
 SEGMENT_SECONDS = 10.0
 FADE_SECONDS = 0.1
 
@@ -62,13 +63,12 @@ class GriffinLimStream:
         return fresh[:size]
 
 
-def griffin_lim(waveform, n_fft, seed=0):
+def griffin_lim(waveform, n_fft):
     """A waveform of the same STFT magnitudes and an estimated phase.
 
     Args:
         waveform: float32 [samples].
         n_fft: STFT frame length in samples; the hop is a quarter of it.
-        seed: of the random phase to start from.
 
     Returns:
         float32 [samples].
@@ -77,15 +77,15 @@ def griffin_lim(waveform, n_fft, seed=0):
 
     padded = np.pad(waveform, (0, max(0, n_fft - len(waveform))))
     magnitude = np.abs(librosa.stft(padded, n_fft=n_fft, pad_mode="constant"))
-    return magnitude_to_audio(magnitude, n_fft // 4, len(padded), seed)[: len(waveform)]
+    return magnitude_to_audio(magnitude, n_fft // 4, len(padded))[: len(waveform)]
 
 
-def magnitude_to_audio(magnitude, hop_length, samples, seed=0):
+def magnitude_to_audio(magnitude, hop_length, samples):
     """Griffin-Lim on magnitudes [1 + n_fft // 2, frames]; float32 [samples]."""
     import librosa
 
     waveform = librosa.griffinlim(
-        magnitude, n_iter=ITERATIONS, hop_length=hop_length, length=samples, random_state=seed
+        magnitude, n_iter=ITERATIONS, hop_length=hop_length, length=samples, random_state=SEED
     )
     return waveform.astype(np.float32)
 

@@ -140,14 +140,10 @@ def copy_weights(source, target):
         source: trained `keras.Model`.
         target: `keras.Model` whose weights are replaced.
 
-    Returns:
-        names of the layers that were copied.
-
     Raises:
         ValueError: the networks differ in another way.
     """
     trained = {layer.name: layer for layer in source.layers if layer.weights}
-    copied = []
     for layer in target.layers:
         twin = trained.get(layer.name)
         if twin is None or isinstance(layer, keras.Model):
@@ -158,5 +154,3 @@ def copy_weights(source, target):
                 channels = (0, mine.shape[2] - value.shape[2])
                 value = np.pad(value, [(0, 0), (0, 0), channels, (0, 0)])
             mine.assign(value)
-        copied.append(layer.name)
-    return copied

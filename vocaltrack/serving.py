@@ -5,9 +5,9 @@ import keras
 from keras import layers, ops
 
 from vocaltrack.mel import sounding
+from vocaltrack.unet import NORM
 
 QUIET_DB = 30.0  # above the floor; a band holds a tone of -74 dB of full scale there
-NORM = "_norm"  # models.py names a convolution's batch normalisation after it
 
 
 def as_served(model, config):

@@ -5,6 +5,8 @@ Arrays are [batch, time, bands, channels] throughout.
 
 from keras import layers
 
+NORM = "_norm"  # a convolution's batch normalisation has its name and this
+
 
 def double_unet(x, config):
     """Ronneberger's U-net at the original code's widths (its defects mended:
@@ -42,7 +44,7 @@ def strided_unet(x, config):
         x = layers.Conv2DTranspose(
             filters, 4, strides=2, padding="same", use_bias=False, name=f"up{level}"
         )(x)
-        x = layers.ReLU()(layers.BatchNormalization(name=f"up{level}_norm")(x))
+        x = layers.ReLU()(layers.BatchNormalization(name=f"up{level}{NORM}")(x))
         if level == 3:
             x = low_residuals(x, f)
         if level >= 2:
@@ -86,7 +88,7 @@ def residual(x, filters, name):
     """
     y = _convolution(x, filters, 3, f"{name}1")
     y = layers.Conv2D(x.shape[-1], 3, padding="same", use_bias=False, name=f"{name}2")(y)
-    return layers.Add()([x, _silent_norm(y, f"{name}2_norm")])
+    return layers.Add()([x, _silent_norm(y, f"{name}2{NORM}")])
 
 
 def frequency_residual(x, units, name):
@@ -103,9 +105,9 @@ def frequency_residual(x, units, name):
     """
     y = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)
     y = layers.Dense(units, use_bias=False, name=f"{name}1")(y)
-    y = layers.ReLU()(layers.BatchNormalization(name=f"{name}1_norm")(y))
+    y = layers.ReLU()(layers.BatchNormalization(name=f"{name}1{NORM}")(y))
     y = layers.Dense(x.shape[2] * x.shape[3], use_bias=False, name=f"{name}2")(y)
-    y = layers.Reshape(x.shape[1:])(_silent_norm(y, f"{name}2_norm"))
+    y = layers.Reshape(x.shape[1:])(_silent_norm(y, f"{name}2{NORM}"))
     return layers.Add()([x, y])
 
 
@@ -119,5 +121,5 @@ def _double_convolution(x, filters, name):
 
 def _convolution(x, filters, size, name, strides=1, slope=0.0):
     x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, name=name)(x)
-    x = layers.BatchNormalization(name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(name=f"{name}{NORM}")(x)
     return layers.LeakyReLU(slope)(x)

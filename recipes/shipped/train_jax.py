@@ -6,8 +6,9 @@
 The networks, losses and optimizers are the package's, under Keras's JAX backend, which
 takes JAX for the machine's GPU (`pip install 'jax[cuda13]'`) and no TensorFlow. The run
 that results is like any other, but that best.keras holds the last weights too. It is
-written anew after each epoch; what was interrupted begins again. The learning rate falls to
-zero over the seconds given, for a GPU is lent by the minute and its speed not known before.
+written anew after each epoch; the folder of one that was interrupted is to be deleted, for it
+begins again. The learning rate falls to zero over the seconds given, for a GPU is lent by the
+minute and its speed not known before.
 """
 
 import argparse

@@ -5,10 +5,7 @@
 A SavedModel of a U-net holds no batch normalisation any more (`serving.served_unet`).
 Here each gets the mean and the variance that its input has in the records, and
 kernels that were made smaller than new ones get the size of these, which leaves the
-network what it was, and training can go on. U-nets of before
-version 0.3 (5x5 kernels in their upsamplings, no residual layers, one
-convolution at the end) become those of today; the far row and column of their
-kernels are lost, so that the loss begins a little higher. An hdc gets a
+network what it was, and training can go on. An hdc gets a
 mask head of its own again: the smallest one that does the same on its projection,
 which inside a uhnet begins at random, since there nothing asks for the embeddings.
 """
@@ -35,11 +32,10 @@ from vocaltrack.records import Manifest
 from vocaltrack.run_files import replace_weights
 from vocaltrack.runs import claimed_run, describe_run
 from vocaltrack.savedmodel import load
-from vocaltrack.serving import NORM
+from vocaltrack.unet import NORM
 
 BATCHES = 16
 PIECE = 32  # chunks, whose outputs of all layers take 0.3 GB
-ADDED = ("low", "logits_")  # layers that older U-nets have not
 
 
 def served_weights(served):
@@ -52,13 +48,6 @@ def served_weights(served):
     constants = [t.numpy().ravel() for t in function.captured_inputs if t.dtype == tf.float32]
     mean, variance = constants[:2]  # a uhnet repeats those of its hdc
     return weights, mean, np.sqrt(variance)
-
-
-def without_last_tap(kernel, axis):
-    """A kernel of 5 taps along its first axis with 4, which is moved to `axis`;
-    what the fifth added to every other output, the third adds."""
-    kernel = np.concatenate([kernel[:2], kernel[2:3] + kernel[4:], kernel[3:4]])
-    return np.moveaxis(kernel, 0, axis)
 
 
 def smallness(kernel, new):
@@ -81,13 +70,9 @@ def unfold(model, weights, chunks):
     outputs, sizes = {}, {}
     for layer in model.layers:
         name = layer.name
-        is_absent = name.startswith(ADDED) and f"{name}/kernel" not in weights
-        if is_absent or not hasattr(layer, "kernel"):
+        if not hasattr(layer, "kernel"):
             continue
         (kernel,), bias = weights[f"{name}/kernel"], weights.get(f"{name}/bias", [])
-        if isinstance(layer, layers.Conv2DTranspose) and len(kernel) > layer.kernel.shape[0]:
-            for axis in (0, 1):
-                kernel = without_last_tap(np.moveaxis(kernel, axis, 0), axis)
         if name + NORM in norms:
             # Before a norm the size is free, and small kernels learn too fast.
             size = sizes[name] = smallness(kernel, layer.kernel.numpy())
@@ -98,12 +83,6 @@ def unfold(model, weights, chunks):
             outputs[name] = layer.output
         else:
             layer.set_weights([kernel, *bias])
-    if "logits/kernel" in weights:
-        (kernel,), bias = weights["logits/kernel"], weights["logits/bias"]
-        by_time = np.transpose(kernel[:, :, :, 0], (1, 2, 0))
-        model.get_layer("logits_frequency").kernel.assign(by_time[np.newaxis])
-        together = np.eye(len(kernel))[:, np.newaxis, :, np.newaxis]
-        model.get_layer("logits_time").set_weights([together, *bias])
     for name, (mean, variance) in moments(Model(model.inputs, outputs), chunks).items():
         norm = model.get_layer(name + NORM)
         scale = np.sqrt(variance + norm.epsilon) / sizes[name]
