@@ -143,6 +143,7 @@ def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "one")
     with claimed_run(tmp_path / "run", started_from("begin")) as is_new:
         assert is_new
+    (tmp_path / "run" / "log.csv").touch()
     monkeypatch.chdir(tmp_path / "two")
     with claimed_run(tmp_path / "run", started_from("../one/begin")) as is_new:
         assert not is_new
@@ -228,9 +229,22 @@ def test_patience_and_more_epochs_may_be_given_later(tmp_path):
     for patience, epochs in ((3, 2), (9, 2), (1, 5)):
         description["training"] |= {"patience": patience, "epochs": epochs}
         with claimed_run(tmp_path / "run", description):
-            pass
+            (tmp_path / "run" / "log.csv").touch()
     description["training"]["epochs"] = 4
     with pytest.raises(UserError, match="epochs=5, not 4"):
+        claimed_run(tmp_path / "run", description).__enter__()
+
+
+def test_a_run_that_was_ended_in_its_first_epoch_takes_other_settings(runs, tmp_path):
+    description = json.loads((runs / "unet" / "run.json").read_text())
+    for rate in (1e-3, 1e-4):
+        description["training"]["learning_rate"] = rate
+        with claimed_run(tmp_path / "run", description):
+            pass
+    assert json.loads((tmp_path / "run" / "run.json").read_text()) == description
+    (tmp_path / "run" / "log.csv").write_text("epoch,val_loss\n0,1.0\n")
+    description["training"]["learning_rate"] = 1e-5
+    with pytest.raises(UserError, match="learning_rate=0.0001, not 1e-05"):
         claimed_run(tmp_path / "run", description).__enter__()
 
 
@@ -296,7 +310,9 @@ def test_two_trainings_of_one_run_are_refused(runs, records):
     [
         ("log.csv", "epoch;loss;val_loss\n0;1;1\n", "log.csv is damaged"),
         ("log.csv", "", "lacks epochs in log.csv"),
-        ("best.keras", None, "lacks best.keras"),
+        ("best.keras", None, "lacks a whole best.keras"),
+        ("best.keras", "", "lacks a whole best.keras"),
+        ("log.csv", "\udcff\udcfe", "log.csv is damaged"),
         ("newest.weights.h5", None, "lacks its newest.weights.h5"),
         ("newest.weights.h5", "HDF", "start a new run, which takes the best weights"),
         ("run.json", None, "lacks its run.json"),
@@ -306,7 +322,9 @@ def test_two_trainings_of_one_run_are_refused(runs, records):
 )
 def test_a_run_whose_files_do_not_fit_does_not_go_on(runs, records, tmp_path, name, content, told):
     run = shutil.copytree(runs / "unet", tmp_path / "unet")
-    (run / name).unlink() if content is None else (run / name).write_text(content)
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_text(content, errors="surrogateescape")
     before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
     with pytest.raises(UserError, match=told):
         train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)

@@ -18,7 +18,7 @@ from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, U
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.losses import DeepClusteringLoss
-from vocaltrack.models import vocals_mask
+from vocaltrack.models import build_unet, vocals_mask
 from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
 from vocaltrack.run_files import read_log
@@ -165,6 +165,17 @@ def test_the_objective_is_what_the_settings_say(runs, name, chosen, kind):
     assert type(losses["embeddings"]) is DeepClusteringLoss
     assert losses["embeddings"].columns == 1
     assert model._compile_loss._user_loss_weights == {"embeddings": 0.2, "masks": 0.8}
+
+
+def test_the_training_step_is_traced_once():
+    """It takes seconds, and a step that makes the optimizer's variables is traced twice."""
+    model = build_unet(SMALL_UNET, [-30.0] * 128, [15.0] * 128)
+    compile_model(model, settings("unet"))
+    traced, step = [], model.train_step
+    model.train_step = lambda data: traced.append(data) or step(data)
+    chunks = np.random.default_rng(0).normal(-30, 15, (8, 128, 128)).astype(np.float32)
+    model.fit(chunks, np.ones((8, 128, 128, 1)), batch_size=4, epochs=2, verbose=0)
+    assert len(traced) == 1 and int(model.optimizer.iterations) == 4
 
 
 @pytest.mark.parametrize("name", ["unet", "hdc"])

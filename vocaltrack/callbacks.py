@@ -1,6 +1,7 @@
 """Callbacks that let a run be killed at any moment and go on."""
 
 import math
+import zipfile
 
 import keras
 
@@ -43,7 +44,6 @@ class RunKeeper(keras.callbacks.Callback):
         epochs_done = 0
         path = self.run / "newest.weights.h5"
         if path.exists():
-            model.optimizer.build(model.trainable_variables)
             try:
                 with whole_weights():
                     model.load_weights(path)
@@ -57,7 +57,7 @@ class RunKeeper(keras.callbacks.Callback):
             ("epochs in log.csv", len(self.rows) >= epochs_done),
             # A kill between the two leaves one row more.
             ("its newest.weights.h5", len(self.rows) <= epochs_done + 1),
-            ("best.keras", not epochs_done or (self.run / "best.keras").exists()),
+            ("a whole best.keras", not epochs_done or zipfile.is_zipfile(self.run / "best.keras")),
         ):
             if not is_there:
                 raise UserError(f"{self.run} lacks {lost}; bring it back or start a new run")

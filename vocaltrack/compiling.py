@@ -12,6 +12,8 @@ def compile_model(model, config):
     """Give a network its optimizer and losses, as `TrainingConfig` says."""
     loss, weights = losses(config)
     model.compile(optimizer(config), loss=loss, loss_weights=weights)
+    # Keras traces the first step a second time where that step makes these variables.
+    model.optimizer.build(model.trainable_variables)
 
 
 def optimizer(config):

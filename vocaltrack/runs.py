@@ -32,6 +32,7 @@ DEFAULTS = {
     for config in (TrainingConfig, ClusteringConfig, UnetConfig)
     for field in dataclasses.fields(config)
 }
+WRITTEN = ("best.keras", "log.csv", "newest.weights.h5")  # after an epoch
 OF_MASK_HEADS = ("embedding_weight", "power_exponent")
 # What Keras and h5py raise for files that are not whole.
 DAMAGED = (
@@ -206,9 +207,12 @@ def claimed_run(run, description):
 
 def _refuse_other_settings(run, description):
     path = run / "run.json"
+    has_learnt = any((run / name).exists() for name in WRITTEN)
     if not path.exists():
-        if (run / "log.csv").exists():
+        if has_learnt:
             raise UserError(f"{run} lacks its run.json; bring it back or give another folder")
+        return
+    if not has_learnt:  # it was ended in its first epoch, or before
         return
     old = read_json(path, "the run")
     grows = description["training"]["decay"] != "cosine"
