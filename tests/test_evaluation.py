@@ -120,6 +120,27 @@ def test_silent_stems_count_as_absent(songs, tmp_path):
     assert sorted(report["left_out"]) == ["stems/nothing", "stems/singing"]
 
 
+def test_a_song_that_cannot_be_read_does_not_cost_the_others(songs, tmp_path, capsys):
+    folder = tmp_path / "stems" / "valid"
+    shutil.copytree(songs / "valid" / "only-accompaniment", folder / "music")
+    for name in ("broken", "worse"):
+        (folder / name).mkdir()
+        (folder / name / "accompaniment.wav").write_text("no audio")
+    words = ["evaluate", "--stems", folder.parent, "--model", "unet", "--json", tmp_path / "r.json"]
+    assert main(list(map(str, words))) == 1
+    printed = capsys.readouterr()
+    assert "| unet |" in printed.out
+    (*_, first, second) = printed.err.splitlines()
+    assert first.startswith("vocaltrack: error: stems/broken was not scored: ")
+    assert "worse/accompaniment.wav cannot be read as audio" in second
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert list(report["unreadable"]) == ["stems/broken", "stems/worse"]
+    assert list(report["instrumentals"]) == ["stems/music"]
+    shutil.rmtree(folder / "music")
+    assert main(list(map(str, words))) == 2
+    assert "broken/accompaniment.wav cannot be read as audio" in capsys.readouterr().err
+
+
 def test_songs_that_a_model_learnt_from_are_told(songs, tmp_path, monkeypatch, capsys):
     """The score of such a song says nothing of others."""
     key = f"{songs.name}/both"

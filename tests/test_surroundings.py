@@ -191,6 +191,40 @@ def test_a_signal_midway_leaves_nothing(tmp_path, number):
     assert os.listdir(tmp_path) == ["long.wav"]
 
 
+PRINTED = """
+import sys
+from vocaltrack import commands
+from vocaltrack.cli import main
+from vocaltrack.errors import say, show
+commands.export = lambda options: {say}("word " * 9999)
+sys.exit(main(["export", "run", "model"]))
+"""
+
+
+def printing(say, stdout):
+    """The exit code of a command that prints, and what it complains of."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    words = [sys.executable, "-c", PRINTED.replace("{say}", say)]
+    done = subprocess.run(words, stdout=stdout, stderr=subprocess.PIPE, env=environment)
+    return done.returncode, done.stderr.decode()
+
+
+@pytest.mark.parametrize("say", ["say", "show"])
+def test_nobody_has_to_read_what_any_command_prints(say):
+    reading, writing = os.pipe()
+    os.close(reading)
+    assert printing(say, writing) == (0, "")
+    os.close(writing)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_only_what_a_command_is_for_must_find_room():
+    with open("/dev/full", "w") as full:
+        assert printing("say", full) == (0, "")
+        code, error = printing("show", full)
+    assert code == 2 and error.startswith("vocaltrack: error: ") and error.count("\n") == 1
+
+
 def test_nobody_has_to_read_what_is_printed(tmp_path):
     source = tmp_path / "in.wav"
     soundfile.write(source, sound(16000, 1), 16000)

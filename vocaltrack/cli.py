@@ -63,6 +63,17 @@ def main(arguments=None):
         rest = "; the same command goes on where it was" if chosen.command in RESUMABLE else ""
         say(f"vocaltrack: interrupted{rest}", sys.stderr or sys.stdout)
         return 130
+    finally:
+        _forget_unwritten()
+
+
+def _forget_unwritten():
+    """Let Python not complain, as it ends, of lines that nobody read or had room for."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def leave(code):

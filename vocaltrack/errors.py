@@ -30,7 +30,17 @@ def tell(error):
 def say(text, file=None):
     """Print, if somebody reads (not so in `| head -1`) and there is room for it."""
     with contextlib.suppress(OSError):
-        print(text, file=file)
+        print(text, file=file, flush=True)
+
+
+def show(text):
+    """Print what a command is for, if somebody reads.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
 
 
 @contextlib.contextmanager

@@ -37,22 +37,27 @@ def evaluate(songs, separators):
 
     Returns:
         JSON-ready dict: "songs" (scores by song and system), "instrumentals"
-        (output level relative to the input in dB), "left_out", "heard" (by label,
-        which of the songs the model learnt from, where there are such), "summary"
+        (output level relative to the input in dB), "left_out", "unreadable" (why, by
+        song), "heard" (by label, which of the songs the model learnt from, where there
+        are such), "summary"
         (median and mean over songs) and "versions". The systems are the
         labels, "mixture" (the input as its own estimate) and "oracle" (the
         proportion mask computed from the true stems).
 
     Raises:
-        UserError: no song has an accompaniment, or features differ.
+        UserError: no song has an accompaniment, none can be read, or features differ.
     """
     features = common_features(separators)
-    report = {"songs": {}, "instrumentals": {}, "left_out": []}
+    report = {"songs": {}, "instrumentals": {}, "left_out": [], "unreadable": {}}
     for song in counted(songs, "evaluating", "song"):
         if "accompaniment" not in song.stems:
             report["left_out"].append(song.key)
             continue
-        stems = song.load(features.sample_rate)
+        try:
+            stems = song.load(features.sample_rate)
+        except UserError as error:
+            report["unreadable"][song.key] = str(error)
+            continue
         if not stems["accompaniment"].any():
             report["left_out"].append(song.key)
         elif "vocals" in stems and stems["vocals"].any():
@@ -62,6 +67,8 @@ def evaluate(songs, separators):
         else:
             report["instrumentals"][song.key] = _leakage(stems["accompaniment"], separators)
     if not report["songs"] and not report["instrumentals"]:
+        if report["unreadable"]:
+            raise UserError(next(iter(report["unreadable"].values())))
         raise UserError("none of the songs has an accompaniment; nothing can be scored")
     scored = {*report["songs"], *report["instrumentals"]}
     heard = {label: sorted(scored & set(s.model.heard)) for label, s in separators.items()}

@@ -15,6 +15,8 @@ def _import_museval_metrics():
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    if not hasattr(np.linalg, "linalg"):  # by which museval knows LinAlgError; since NumPy 2.4
+        np.linalg.linalg = np.linalg
     return module
 
 
