@@ -184,7 +184,10 @@ def test_songs_beside_the_folders_of_splits_are_refused_not_dropped(tmp_path):
 
 
 def test_stems_refusals(tmp_path):
-    with pytest.raises(UserError, match=r"holds no <song>/vocals"):
+    with pytest.raises(UserError, match=r"holds no <song>/vocals.* named train, valid or test"):
+        read_stems(tmp_path)
+    write(tmp_path / "vocals.wav", noise(1))
+    with pytest.raises(UserError, match="is a song itself; give the folder that holds it"):
         read_stems(tmp_path)
     write(tmp_path / "song" / "vocals.wav", noise(1))
     soundfile.write(tmp_path / "song" / "vocals.flac", noise(1), RATE)

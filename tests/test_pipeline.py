@@ -59,7 +59,7 @@ def test_the_last_batch_may_be_smaller(records):
 
 
 def test_missing_split(records):
-    with pytest.raises(UserError, match="holds no test records"):
+    with pytest.raises(UserError, match="holds no records of the split test"):
         batches(*records, "test")
 
 

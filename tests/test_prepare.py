@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import json
+import os
 import shutil
 from collections import Counter
 
@@ -25,7 +26,7 @@ from vocaltrack.pipeline import batches
 from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.prepare import prepare
 from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
-from vocaltrack.shards import excerpt_samples
+from vocaltrack.shards import decode_song, excerpt_samples
 from vocaltrack.workers import process_pool
 
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=64, n_mels=32, chunk_frames=16)
@@ -321,6 +322,33 @@ def test_refusals_before_any_work(songs, tmp_path):
 def test_a_split_without_songs_is_refused(songs, tmp_path):
     with pytest.raises(UserError, match="no songs in the split test"):
         prepare(songs, tmp_path, CHUNKS | {"test": 4}, FEATURES)
+
+
+def test_a_stem_that_is_no_ordinary_file_is_not_waited_for(tmp_path):
+    (tmp_path / "train" / "song").mkdir(parents=True)
+    os.mkfifo(tmp_path / "train" / "song" / "vocals.wav")
+    soundfile.write(tmp_path / "train" / "song" / "accompaniment.wav", np.ones(9), 16000)
+    with pytest.raises(UserError, match=r"vocals\.wav is no ordinary file"):
+        prepare(read_stems(tmp_path), tmp_path / "records", {"train": 4}, FEATURES)
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY\1\0", None])
+@pytest.mark.parametrize("segments", [True, False])
+def test_a_decoded_stem_that_is_not_whole_is_decoded_again(songs, tmp_path, damage, segments):
+    decode_song(songs[0], tmp_path, 8000)
+    whole = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(whole) == 4
+    path = next(p for p in whole if p.name.endswith(".segments.npy") == segments)
+    path.unlink() if damage is None else path.write_bytes(damage)
+    assert decode_song(songs[0], tmp_path, 8000) == (24000, ())
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == whole
+
+
+def test_a_mark_that_is_no_text_is_another_plan_s(songs, prepared, tmp_path):
+    folder = shutil.copytree(prepared[1], tmp_path / "records")
+    (folder / "plan.sha256").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(UserError, match="holds records of other songs"):
+        prepare(songs, folder, CHUNKS, FEATURES, seed=5)
 
 
 def test_an_unreadable_stem_is_named(tmp_path):

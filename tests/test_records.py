@@ -97,9 +97,16 @@ def test_damaged_manifests(manifest, tmp_path):
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(UserError, match="cannot read the manifest"):
         Manifest.load(tmp_path)
-    for shards in ([], None, {"train": None}, {"train": [{}]}, {"train": ["x"]}):
+    shard = {"file": "train-0", "bytes": 100}
+    for change in (
+        *({"shards": shards} for shards in ([], None, {"train": None}, {"train": ["x"]})),
+        *({"shards": {"train": [entry]}} for entry in ({}, shard, shard | {"records": "5"})),
+        *({"songs": songs} for songs in ([], {}, {"train": 3})),
+        *({"mean": mean} for mean in ([1.0], [None] * 4, ["a"] * 4, [float("nan")] * 4)),
+        {"std": [1.0, 1.0, 0.0, 1.0]},
+    ):
         manifest.save(tmp_path)
-        edited(tmp_path, shards=shards)
+        edited(tmp_path, **change)
         with pytest.raises(UserError, match="is damaged"):
             Manifest.load(tmp_path)
 
@@ -118,5 +125,5 @@ def test_truncated_shard(manifest, tmp_path):
 
 def test_missing_split(manifest, tmp_path):
     for split in ("test", "spare"):
-        with pytest.raises(UserError, match=f"holds no {split} records"):
+        with pytest.raises(UserError, match=f"holds no records of the split {split}"):
             manifest.paths(tmp_path, split)

@@ -211,7 +211,12 @@ def read_stems(root):
     for split, folders in split_folders.items():
         clips += [(split, name, clip) for name, clip in folders.items()]
     if not clips:
-        raise UserError(f"{root} holds no <song>/vocals.* or <song>/accompaniment.*")
+        if recordings(root, wanted=STEM_NAMES):
+            raise UserError(f"{root} is a song itself; give the folder that holds it")
+        raise UserError(
+            f"{root} holds no <song>/vocals.* or <song>/accompaniment.*, nor do folders in it that "
+            "are named train, valid or test"
+        )
     return [Song(name, root.name, name, split, (clip,)) for split, name, clip in clips]
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from vocaltrack import __version__, augmentation, formants, mixing, pool
+from vocaltrack.errors import UserError
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
 FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
@@ -49,7 +50,13 @@ def plan_digest(songs, chunks, features, mixtures, seed, excerpts_per_shard):
 
 def _fingerprint(path):
     """A checksum of a file's size and of some of its bytes, which tell one recording
-    from another without reading all of a dataset."""
+    from another without reading all of a dataset.
+
+    Raises:
+        UserError: it is none.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is no ordinary file; take it out of the dataset")
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:

@@ -165,7 +165,7 @@ def _run(processes, function, jobs, what, unit):
 def _claim(folder, digest):
     """Mark the folder as that of a plan's digest, or refuse one that holds another's."""
     mark = folder / "plan.sha256"
-    if mark.exists() and mark.read_text().strip() == digest:
+    if mark.exists() and mark.read_bytes().strip() == digest.encode():
         _clear(folder)
         return
     if any(folder.glob("*.tfrecord")):

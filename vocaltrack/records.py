@@ -5,6 +5,7 @@ accompaniment as float16 dB, from which every target is computed on reading.
 """
 
 import dataclasses
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -70,12 +71,13 @@ class Manifest:
             content["features"] = FeatureConfig.from_dict(content["features"])
             content |= {name: tuple(content[name]) for name in ("mean", "std")}
             manifest = cls(**content)
+            manifest._check()
             sizes = {
                 folder / shard["file"]: shard["bytes"]
                 for shards in manifest.shards.values()
                 for shard in shards
             }
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{folder / MANIFEST} is damaged ({error}); prepare again") from error
         for path, size in sizes.items():
             if not path.exists():
@@ -87,6 +89,16 @@ class Manifest:
                 )
         return manifest
 
+    def _check(self):
+        normalisation = np.array([self.mean, self.std], float)
+        if normalisation.shape != (2, self.features.n_mels) or not np.isfinite(normalisation).all():
+            raise ValueError("mean and std are not one number for each band")
+        if not normalisation[1].all():
+            raise ValueError("std is zero")
+        for split in self.shards:
+            operator.index(self.records(split))
+        sorted(self.songs["train"])
+
     def paths(self, folder, split):
         """The shard files of a split.
 
@@ -94,7 +106,7 @@ class Manifest:
             UserError: the records hold no such split.
         """
         if not self.shards.get(split):
-            raise UserError(f"{folder} holds no {split} records")
+            raise UserError(f"{folder} holds no records of the split {split}")
         return [str(Path(folder) / shard["file"]) for shard in self.shards[split]]
 
     def records(self, split):

@@ -62,14 +62,15 @@ def decode_song(song, decoded, sample_rate):
     Returns:
         (samples, silent): the song's length, and the stems that do not sound.
     """
-    paths = {stem: _stem_file(decoded, song, stem) for stem in song.stems}
-    if not all(path.with_suffix(".segments.npy").exists() for path in paths.values()):
+    try:
+        stems = {stem: load_stem(decoded, song, stem) for stem in song.stems}
+    except (OSError, ValueError, EOFError):  # not there, or not whole after a power cut
+        stems = {}
         for stem, audio in song.load(sample_rate).items():
-            segments = sounding_segments(audio, sample_rate)
-            write_atomically(paths[stem], lambda p, a=audio: np.save(p, a))
-            segments_path = paths[stem].with_suffix(".segments.npy")
-            write_atomically(segments_path, lambda p, s=segments: np.save(p, s))
-    stems = {stem: load_stem(decoded, song, stem) for stem in song.stems}
+            stems[stem] = audio, sounding_segments(audio, sample_rate)
+            path = _stem_file(decoded, song, stem)
+            for name, values in zip((path, _segments_file(path)), stems[stem]):
+                write_atomically(name, lambda p, v=values: np.save(p, v))
     silent = tuple(stem for stem, (_, segments) in stems.items() if not len(segments))
     return len(stems[song.stems[0]][0]), silent
 
@@ -77,7 +78,7 @@ def decode_song(song, decoded, sample_rate):
 def load_stem(decoded, song, name):
     """A stem that `decode_song` wrote: (audio, segments), the audio not yet in memory."""
     path = _stem_file(decoded, song, name)
-    return np.load(path, mmap_mode="r"), np.load(path.with_suffix(".segments.npy"))
+    return np.load(path, mmap_mode="r"), np.load(_segments_file(path))
 
 
 def write_shard(shard):
@@ -160,6 +161,10 @@ def excerpt_samples(features):
 def _stem_file(decoded, song, stem):
     digest = hashlib.sha256(f"{song.key}/{stem}".encode()).hexdigest()[:20]
     return decoded / f"{digest}.npy"
+
+
+def _segments_file(stem_file):
+    return stem_file.with_suffix(".segments.npy")
 
 
 @functools.lru_cache(maxsize=1)
