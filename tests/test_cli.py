@@ -135,6 +135,15 @@ def test_files_are_separated_though_nobody_can_be_told(where, tmp_path, song, fa
 
 
 @pytest.mark.parametrize(
+    ("text", "seconds"), [("7.5", 7.5), ("0:07.5", 7.5), ("61:00", 3660), ("1:02:03", 3723)]
+)
+def test_times_may_be_written_as_a_clock_shows_them(text, seconds):
+    words = ["separate", "in.wav", "out.wav", "--start", text, "--duration", text]
+    options = build_parser().parse_args(words)
+    assert (options.start, options.duration) == (seconds, seconds)
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["train-unet", "--records", "records", "--run", ""], "--run: a folder without a name"),
@@ -287,11 +296,13 @@ def test_no_dataset_and_absent_folders_are_refused(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--start", "-1"], "-1 is not a number from 0.0"),
-        (["--start", "inf"], "inf is not a number"),
-        (["--start", "nan"], "nan is not a number"),
-        (["--duration", "0"], "0 is not a number from 0.001"),
-        (["--duration", "1e308"], "1e308 is not a number"),
+        (["--start", "-1"], "-1 is not from 0 to 1e+09 s"),
+        (["--start", "inf"], "inf is not from 0"),
+        (["--start", "1:60"], "invalid time in seconds or m:ss value: '1:60'"),
+        (["--start", "1:-3"], "invalid time in seconds or m:ss value: '1:-3'"),
+        (["--start", "nan"], "nan is not from 0"),
+        (["--duration", "0"], "0 is not from 0.001"),
+        (["--duration", "1e308"], "1e308 is not from"),
         (["--overlap", "1"], "1 is not a number from 0.0 to 0.9"),
         (["--jobs", "0"], "0 is not a number from 1"),
         (["--clip", "wrap"], "invalid choice: 'wrap'"),
@@ -412,7 +423,7 @@ def test_wrong_datasets_runs_and_models_are_refused_before_tensorflow_loads(
     (tmp_path / "songs" / "valid" / "song").mkdir(parents=True)
     (tmp_path / "songs" / "valid" / "song" / "vocals.wav").touch()
     (tmp_path / "whole").mkdir()
-    Manifest(FeatureConfig(), (), (), {}, {}, {}, 0).save("whole")
+    Manifest(FeatureConfig(), (0.0,) * 128, (1.0,) * 128, {}, {"train": []}, {}, 0).save("whole")
     for module in ("commands", "separate_command"):
         monkeypatch.setattr(f"vocaltrack.{module}.load_tensorflow", None)
     code, error = run(capsys, *words)

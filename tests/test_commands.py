@@ -20,6 +20,7 @@ from vocaltrack.records import Manifest
 
 # What `evaluate` returns, as far as the command reads it; with no song.
 REPORT = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
+REPORT |= {"unreadable": {}}
 
 
 @pytest.fixture
@@ -69,11 +70,38 @@ def test_prepare(called, stems, capsys):
     assert given.pop("features").n_fft == 512
     chunks = {"train": 8, "valid": 4}
     assert given == {"folder": "records", "chunks": chunks, "seed": 3, "workers": 5}
-    assert capsys.readouterr().out.splitlines() == [
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
         "train: 1 songs, chunks: 7 true, 1 instrumental",
         "valid: 2 songs, chunks: 4 true",
         "records: 0.50 GB",
     ]
+    assert printed.err.startswith("warning: one song alone trains")
+
+
+@pytest.mark.parametrize(("train", "valid"), [(64000, 2048), (8192, 2048), (402, 101), (1, 1)])
+def test_a_quarter_as_many_chunks_validate_up_to_2048(called, stems, train, valid):
+    calls = called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 0))
+    run("prepare", "--stems", stems, "-o", "records", "--train-chunks", train)
+    assert calls[0]["chunks"] == {"train": train, "valid": valid}
+
+
+@pytest.mark.parametrize("name", ["vocals.wav", "../valid/vocals.wav", "link.json"])
+def test_a_report_does_not_take_the_place_of_a_recording(stems, monkeypatch, capsys, name):
+    monkeypatch.setattr("vocaltrack.commands._load", None)
+    folder = stems / "valid" / "valid"
+    (folder / "link.json").symlink_to(folder / "accompaniment.wav")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    words = ["evaluate", "--stems", stems, "--model", "unet", "--json", folder / name]
+    assert main(list(map(str, words))) == 2
+    assert "is a recording to score; give the report another name" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "run", f"../{tmp_path.name}"]) == 2
+    assert "is the folder that this runs in; give another" in capsys.readouterr().err
 
 
 def raising(error):

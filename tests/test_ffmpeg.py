@@ -267,6 +267,16 @@ def test_what_changes_its_channels_is_refused_there(tmp_path):
 
 
 @needs_ffmpeg
+@pytest.mark.skipif(not os.path.exists("/dev/fd"), reason="needs /dev/fd")
+def test_a_file_that_the_shell_opened_is_read(tmp_path):
+    """As in `separate.py /dev/stdin out.wav < song.m4a`; ffmpeg's stdin is another."""
+    path = convert(written(tmp_path / "a.wav", noise(44100)), tmp_path / "a.m4a")
+    with open(path, "rb") as file:
+        audio, _ = read_audio(f"/dev/fd/{file.fileno()}")
+    np.testing.assert_array_equal(audio, read_audio(path)[0])
+
+
+@needs_ffmpeg
 @pytest.mark.parametrize("tags", ["APE", "APE without header", "ID3", "APE, ID3", "ID3, APE, APE"])
 def test_wavpack_with_tags_is_read(tmp_path, tags):
     wav = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_16")

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import layers
 
 from tests.paths import REPOSITORY
@@ -231,7 +232,7 @@ def test_a_uhnet_and_the_hdc_inside_it_are_what_they_were(recipe, tmp_path):
 
 def empty_records(folder, features):
     folder.mkdir()
-    Manifest(features, tuple(MEAN), tuple(STD), {}, {}, {}, 0).save(folder)
+    Manifest(features, tuple(MEAN), tuple(STD), {}, {"train": []}, {}, 0).save(folder)
     return folder
 
 
@@ -241,6 +242,20 @@ def test_records_of_other_features_are_refused(recipe, monkeypatch, tmp_path):
     words = [str(REPOSITORY / "saved_models" / "hdc"), "--records", str(folder), "--run"]
     monkeypatch.setattr("sys.argv", ["unfold.py", *words, str(tmp_path / "run")])
     with pytest.raises(UserError, match="n_fft is 1024 in .*hdc but 512 in the records"):
+        recipe.main()
+    assert not (tmp_path / "run").exists()
+
+
+def test_records_that_are_corrupt_are_refused(recipe, monkeypatch, tmp_path):
+    folder = empty_records(tmp_path / "records", FeatureConfig())
+
+    def corrupt(*arguments, **options):
+        raise tf.errors.DataLossError(None, None, "corrupted record at 12")
+
+    monkeypatch.setattr(recipe, "batches", corrupt)
+    words = [str(REPOSITORY / "saved_models" / "unet"), "--records", str(folder), "--run"]
+    monkeypatch.setattr("sys.argv", ["unfold.py", *words, str(tmp_path / "run")])
+    with pytest.raises(UserError, match="records is corrupt; prepare the records again"):
         recipe.main()
     assert not (tmp_path / "run").exists()
 

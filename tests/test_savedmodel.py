@@ -226,6 +226,14 @@ def test_a_list_of_checksums_that_is_none_is_refused(copied, text):
         load(copied)
 
 
+def test_a_run_is_told_from_a_folder_that_holds_nothing(tmp_path):
+    with pytest.raises(UserError, match="it is no SavedModel of vocaltrack"):
+        load(tmp_path)
+    (tmp_path / "best.keras").touch()
+    with pytest.raises(UserError, match="is a run, of which vocaltrack export makes a SavedModel"):
+        load(tmp_path)
+
+
 def test_other_files_may_lie_beside_the_model(copied):
     (copied / "MODEL_CARD.md").write_text("A card.")
     load(copied)

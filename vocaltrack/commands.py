@@ -1,13 +1,15 @@
 """What each command of the command line does with its options."""
 
 import dataclasses
+import os
 import sys
 
 from vocaltrack import signals
 from vocaltrack.config import FeatureConfig, TrainingConfig, preset
-from vocaltrack.errors import UserError, say
+from vocaltrack.errors import UserError, say, show, tell
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
+from vocaltrack.options import VALID_CHUNKS
 from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.separate_command import separate
 from vocaltrack.tensorflow_loading import load_tensorflow, without_settings
@@ -16,7 +18,7 @@ __all__ = ["evaluate", "export", "prepare", "separate", "train_clustering", "tra
 
 
 def evaluate(options):
-    """Score models on a split of the datasets given."""
+    """Score models on a split of the datasets given; 1 if some songs cannot be read."""
     from vocaltrack.contract import choose_method, find_model, read_contract, split_method
 
     if options.json:
@@ -29,15 +31,17 @@ def evaluate(options):
     if not chosen:
         others = ", ".join(sorted({song.split for song in songs}))
         raise UserError(f"no songs in the split {options.split}; --split can be {others}")
+    if options.json:
+        _refuse_to_replace(options.json, chosen)
     _load()
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
 
     separators = {name: Separator(*split_method(name)) for name in options.model}
     report = evaluate(chosen, separators)
+    show(table(report))
     if options.json:
         write_json(options.json, report)
-    say(table(report))
     say(
         f"{options.split}: {len(report['songs'])} songs, {len(report['instrumentals'])} "
         f"instrumentals, {len(report['left_out'])} left out for want of music that sounds",
@@ -49,6 +53,9 @@ def evaluate(options):
             "there do not tell how it does on others",
             sys.stderr,
         )
+    for key, error in report["unreadable"].items():
+        tell(f"{key} was not scored: {error}")
+    return 1 if report["unreadable"] else 0
 
 
 def prepare(options):
@@ -57,7 +64,8 @@ def prepare(options):
     _load()
     from vocaltrack.prepare import prepare
 
-    chunks = {"train": options.train_chunks, "valid": options.valid_chunks}
+    valid = options.valid_chunks or min(VALID_CHUNKS, -(-options.train_chunks // 4))
+    chunks = {"train": options.train_chunks, "valid": valid}
     features = FeatureConfig(n_fft=options.n_fft)
     manifest = prepare(
         songs, options.output, chunks, features, seed=options.seed, workers=options.jobs
@@ -65,6 +73,12 @@ def prepare(options):
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         say(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
+        if split == "train" and len(manifest.songs[split]) == 1:
+            say(
+                "warning: one song alone trains, so there are no amalgamations; sort your songs "
+                "into folders named train and valid, or add more",
+                sys.stderr,
+            )
     if kept := sum(song.split == "test" for song in songs):
         say(f"{kept} songs of the test split kept for vocaltrack evaluate")
     size = sum(shard["bytes"] for shards in manifest.shards.values() for shard in shards)
@@ -90,6 +104,8 @@ def export(options):
     """Write a run's best or last weights as a SavedModel."""
     from vocaltrack.runs import load_run, read_run, songs_heard
 
+    if os.path.realpath(options.output) == os.getcwd():
+        raise UserError(f"{options.output} is the folder that this runs in; give another")
     read_run(options.run, options.last)  # refused before TensorFlow loads
     _load()
     from vocaltrack.export import export
@@ -97,6 +113,18 @@ def export(options):
     model, description = load_run(options.run, options.last)
     export(model, description["features"], options.output, songs_heard(description))
     say(f"{options.output}: SavedModel of {model.name}")
+
+
+def _refuse_to_replace(path, songs):
+    """Refuse to write over a recording of the songs."""
+    recordings = {
+        os.path.realpath(source.path)
+        for song in songs
+        for clip in song.clips
+        for source in (*clip.vocals, *clip.accompaniment)
+    }
+    if os.path.realpath(path) in recordings:
+        raise UserError(f"{path} is a recording to score; give the report another name")
 
 
 def _load():

@@ -89,7 +89,10 @@ def read_contract(folder):
     """
     path = Path(folder) / CONTRACT_ASSET
     if not path.exists():
-        raise UserError(f"{folder} holds no {CONTRACT_ASSET}; it is no SavedModel of vocaltrack")
+        what = "it is no SavedModel of vocaltrack"
+        if (Path(folder) / "best.keras").exists():
+            what = "it is a run, of which vocaltrack export makes a SavedModel"
+        raise UserError(f"{folder} holds no {CONTRACT_ASSET}; {what}")
     contract = read_json(path, "the contract")
     if contract.get("contract") != CONTRACT_VERSION:
         raise UserError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import re
 import shutil
 import struct
@@ -159,6 +160,8 @@ def _is_playlist(path):
 
 def _input(path):
     end = end_before_tags(path)
+    if str(path).startswith("/dev/"):  # of which stdin would be ffmpeg's own
+        path = os.path.realpath(path)
     return f"file:{path}" if end is None else f"subfile,,start,0,end,{end},,:file:{path}"
 
 

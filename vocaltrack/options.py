@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import re
 
 from vocaltrack.config import (
     CLIPS,
@@ -51,10 +52,31 @@ def named(what):
 
 
 FILE, FOLDER, MODEL = (named(what) for what in ("file", "folder", "model"))
+
+
+def seconds(low):
+    """An argparse type: a time of at least `low` seconds, as seconds, m:ss or h:mm:ss."""
+
+    def parse(text):
+        value = 0.0
+        if re.fullmatch(_CLOCK, text):
+            for part in text.split(":"):
+                value = 60.0 * value + float(part)
+        else:
+            value = float(text)
+        if not low <= value <= MOST_SECONDS:
+            raise argparse.ArgumentTypeError(f"{text} is not from {low:g} to {MOST_SECONDS:g} s")
+        return value
+
+    parse.__name__ = "time in seconds or m:ss"
+    return parse
+
+
+MOST_SECONDS = 1e9
+_CLOCK = r"(\d+:)?\d+:[0-5]\d(\.\d*)?"
+VALID_CHUNKS = 2048
 COUNT = number(int, 1, 10**9)
 SEED = number(int, 0, 2**32 - 1)
-_SECONDS = number(float, 0.0, 1e9)
-_LENGTH = number(float, 0.001, 1e9)
 
 
 def add_separate(parser):
@@ -83,10 +105,14 @@ def add_separate(parser):
     )
     parser.add_argument("--stem", choices=STEM_NAMES, help="with -o: write this one alone")
     parser.add_argument(
-        "--start", type=_SECONDS, default=0, metavar="SECONDS", help="where to begin"
+        "--start",
+        type=seconds(0),
+        default=0,
+        metavar="TIME",
+        help="where to begin: seconds, or m:ss",
     )
     parser.add_argument(
-        "--duration", type=_LENGTH, metavar="SECONDS", help="how much to take; default: all"
+        "--duration", type=seconds(0.001), metavar="TIME", help="how much to take; default: all"
     )
     parser.add_argument(
         "--subtype",
@@ -165,7 +191,12 @@ def add_prepare(parser):
         "-o", "--output", type=FOLDER, required=True, metavar="DIR", help="folder of the records"
     )
     parser.add_argument("--train-chunks", type=COUNT, default=64000, help="chunks to mix, 1 s each")
-    parser.add_argument("--valid-chunks", type=COUNT, default=2048, help="chunks to validate on")
+    parser.add_argument(
+        "--valid-chunks",
+        type=COUNT,
+        help="chunks to validate on; default: a quarter of --train-chunks, but no more than "
+        f"{VALID_CHUNKS}",
+    )
     parser.add_argument(
         "--n-fft",
         type=int,

@@ -159,6 +159,8 @@ def main():
             model = build_unet(network, mean, std, hdc)
             stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
             unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
+    except tf.errors.DataLossError as error:
+        raise UserError(f"{options.records} is corrupt; prepare the records again") from error
     except (KeyError, ValueError) as error:
         raise UserError(f"{options.saved_model} is not of the compact preset's size") from error
     shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
