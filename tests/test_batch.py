@@ -153,7 +153,7 @@ def test_an_input_is_never_overwritten(music):
         ("{track}.wav", "needs {stem}"),
         ("../{track}/{stem}.wav", "outside of out"),
         ("/{track}/{stem}.wav", "outside of out"),
-        ("{track}/{stem}", "no audio format"),
+        ("{track}/{stem}", "its name has no ending"),
         ("{track}/{stem}.m4a", "no audio format"),
     ],
 )

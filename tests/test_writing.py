@@ -42,9 +42,14 @@ def test_the_subtype_is_the_wanted_one_or_the_sources_or_the_formats(name, wante
     assert choose_subtype(name, wanted, source) == chosen
 
 
-@pytest.mark.parametrize("name", ["a.xyz", "a", "a.txt", "a.raw", ".wav"])
+@pytest.mark.parametrize("name", ["a.xyz", "a.txt", "a.raw"])
 def test_endings_that_name_no_format_are_refused(name):
     refusal(lambda: choose_subtype(name), name, "no audio format")
+
+
+@pytest.mark.parametrize("name", ["song", "-", ".wav"])
+def test_a_name_without_an_ending_tells_no_format(name):
+    refusal(lambda: choose_subtype(name), f"{name}: its name has no ending; use .wav")
 
 
 def test_impossible_subtypes_are_refused():

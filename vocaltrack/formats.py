@@ -92,7 +92,8 @@ def choose_subtype(path, wanted=None, source=None):
     kind = writable_format(path)
     if kind is None:
         ending = Path(path).suffix
-        raise UserError(f"{path}: no audio format ends in {ending!r}; use .wav, .flac or .ogg")
+        what = f"no audio format ends in {ending!r}" if ending else "its name has no ending"
+        raise UserError(f"{path}: {what}; use .wav, .flac or .ogg")
     known = SUBTYPES[_kind(path)]
     if wanted and wanted not in known:
         names = ", ".join(known)
