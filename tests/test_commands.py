@@ -19,8 +19,14 @@ from vocaltrack.processor import compute_in_bfloat16, warn_if_slow_in_bfloat16
 from vocaltrack.records import Manifest
 
 # What `evaluate` returns, as far as the command reads it; with no song.
-REPORT = {"summary": {}, "heard": {}, "songs": {}, "instrumentals": {}, "left_out": []}
-REPORT |= {"unreadable": {}}
+REPORT = {
+    "summary": {},
+    "heard": {},
+    "songs": {},
+    "instrumentals": {},
+    "left_out": [],
+    "unreadable": {},
+}
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def open_audio(path, start=0.0, duration=None, track=0):
             nothing of it is left.
     """
     path = Path(path)
-    _refuse_what_is_no_file(path)
+    refuse_what_is_no_file(path)
     given = (start,) if duration is None else (start, duration)
     if not all(isinstance(s, Real) and 0 <= s <= LONGEST for s in given) or duration == 0:
         raise UserError(f"start {start!r}, duration {duration!r}; give seconds from 0 up, not none")
@@ -69,7 +69,12 @@ def open_audio(path, start=0.0, duration=None, track=0):
     return file
 
 
-def _refuse_what_is_no_file(path):
+def refuse_what_is_no_file(path):
+    """Refuse a `Path` at which no file with content can be read.
+
+    Raises:
+        UserError: says what is there instead.
+    """
     if not path.exists():
         raise UserError(f"{path}: no such file")
     if path.is_dir():

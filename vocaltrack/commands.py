@@ -5,11 +5,10 @@ import os
 import sys
 
 from vocaltrack import signals
-from vocaltrack.config import FeatureConfig, TrainingConfig, preset
+from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, say, show, tell
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
-from vocaltrack.options import VALID_CHUNKS
 from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.separate_command import separate
 from vocaltrack.tensorflow_loading import load_tensorflow, without_settings
@@ -117,12 +116,7 @@ def export(options):
 
 def _refuse_to_replace(path, songs):
     """Refuse to write over a recording of the songs."""
-    recordings = {
-        os.path.realpath(source.path)
-        for song in songs
-        for clip in song.clips
-        for source in (*clip.vocals, *clip.accompaniment)
-    }
+    recordings = {os.path.realpath(source.path) for song in songs for source in song.sources}
     if os.path.realpath(path) in recordings:
         raise UserError(f"{path} is a recording to score; give the report another name")
 

@@ -18,6 +18,7 @@ OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what
 MOST_OVERLAP = 0.9
 CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
 FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
+VALID_CHUNKS = 2048  # to validate on, unless a quarter of the training chunks is less
 METHODS = ("head", "clusters")  # where a mask comes from: the mask head or k-means
 PHASES = ("mixture", "griffinlim")  # of the vocals
 MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")

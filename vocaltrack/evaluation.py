@@ -39,9 +39,8 @@ def evaluate(songs, separators):
         JSON-ready dict: "songs" (scores by song and system), "instrumentals"
         (output level relative to the input in dB), "left_out", "unreadable" (why, by
         song), "heard" (by label, which of the songs the model learnt from, where there
-        are such), "summary"
-        (median and mean over songs) and "versions". The systems are the
-        labels, "mixture" (the input as its own estimate) and "oracle" (the
+        are such), "summary" (median and mean over songs) and "versions". The systems are
+        the labels, "mixture" (the input as its own estimate) and "oracle" (the
         proportion mask computed from the true stems).
 
     Raises:

@@ -15,8 +15,11 @@ from vocaltrack.config import (
     PHASES,
     SPLITS,
     STEM_NAMES,
+    VALID_CHUNKS,
 )
 
+MOST_SECONDS = 1e9
+_CLOCK = r"(\d+:)?\d+:[0-5]\d(\.\d*)?"
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
     "dsd100": "DSD100: the folder that holds Sources/",
@@ -72,9 +75,6 @@ def seconds(low):
     return parse
 
 
-MOST_SECONDS = 1e9
-_CLOCK = r"(\d+:)?\d+:[0-5]\d(\.\d*)?"
-VALID_CHUNKS = 2048
 COUNT = number(int, 1, 10**9)
 SEED = number(int, 0, 2**32 - 1)
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from vocaltrack import __version__, augmentation, formants, mixing, pool
-from vocaltrack.errors import UserError
+from vocaltrack.audio import refuse_what_is_no_file
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
 FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
@@ -25,8 +25,7 @@ def plan_digest(songs, chunks, features, mixtures, seed, excerpts_per_shard):
     sources = {
         song.key: [
             [source.path.name, _fingerprint(source.path), source.channel, source.track]
-            for clip in song.clips
-            for source in (*clip.vocals, *clip.accompaniment)
+            for source in song.sources
         ]
         for song in songs
     }
@@ -55,8 +54,7 @@ def _fingerprint(path):
     Raises:
         UserError: it is none.
     """
-    if not path.is_file():
-        raise UserError(f"{path} is no ordinary file; take it out of the dataset")
+    refuse_what_is_no_file(path)
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
     with open(path, "rb") as file:

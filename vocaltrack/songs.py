@@ -76,6 +76,11 @@ class Song:
         """The stems that this song has, of `config.STEM_NAMES`."""
         return tuple(name for name in STEM_NAMES if all(getattr(c, name) for c in self.clips))
 
+    @property
+    def sources(self):
+        """All recordings that take part in it: list of `Source`."""
+        return [s for clip in self.clips for s in (*clip.vocals, *clip.accompaniment)]
+
     def load(self, sample_rate):
         """The stems of the whole song.
 
