@@ -19,6 +19,9 @@ from vocaltrack.augmentation import (
     ECHO_SECONDS,
     REVERBERATION_DB,
     REVERBERATION_SECONDS,
+    ROUGHNESS,
+    ROUGHNESS_HZ,
+    ROUGHNESS_WIDTH_HZ,
     add_backing,
     as_loud_as,
     change_drums,
@@ -31,6 +34,7 @@ from vocaltrack.augmentation import (
     overdrive,
     reverberate,
     rms,
+    roughen,
     source_samples,
 )
 from vocaltrack.formants import FORMANT_GAIN_DB, shift_formants
@@ -297,6 +301,33 @@ def test_backing_voices_are_2_to_14_db_below_the_first_and_a_little_late(monkeyp
     assert BACKING_SECONDS - 0.005 < max(delays) < BACKING_SECONDS + 0.004
 
 
+def test_rough_voices_flutter_and_are_as_loud():
+    """The sidebands of a tone tell how fast, how much and how unsteadily."""
+    tone, hertz = 0.1 * sine(2000, 4 * RATE), np.fft.rfftfreq(4 * RATE, 1 / RATE)
+    fluttering, depths, widths = [], [], []
+    for seed in range(60):
+        rough = roughen(tone, rng(seed), RATE)
+        assert rough.shape == tone.shape and rough.dtype == np.float32
+        assert rms(rough) == pytest.approx(rms(tone), rel=1e-3)
+        power = np.abs(np.fft.rfft(rough)) ** 2
+        carrier = np.abs(hertz - 2000) < 0.5
+        beside = (hertz > 2002) & (hertz < 2300)
+        upper = power * beside
+        centre = np.sum(hertz * upper) / np.sum(upper)
+        fluttering.append(centre - 2000)
+        depths.append(2 * np.sqrt(np.sum(upper) / np.sum(power[carrier])))
+        order = np.cumsum(upper) / np.sum(upper)
+        widths.append(np.diff(hertz[np.searchsorted(order, (0.25, 0.75))])[0])
+    for drawn, (low, high), margin in (
+        (fluttering, ROUGHNESS_HZ, 12.0),
+        (depths, ROUGHNESS, 0.1),
+    ):
+        assert low - margin < min(drawn) < low + margin
+        assert high - margin < max(drawn) < high + margin
+    # Half of a Lorentz line's power lies within its width at half height.
+    assert np.median(widths) == pytest.approx(ROUGHNESS_WIDTH_HZ, rel=0.2)
+
+
 @pytest.mark.parametrize("level", [1.0, 1e-2, 1e-3])
 def test_overdrive_keeps_the_loudness_and_flattens_the_peaks(level):
     crests = []
@@ -367,6 +398,7 @@ def test_silence_stays_silent():
         echo(silence, rng(0), RATE),
         compress(silence, rng(0), RATE),
         add_backing(silence, rng(0), RATE),
+        roughen(silence, rng(0), RATE),
         overdrive(silence, rng(0)),
         change_drums(silence, rng(0)),
     ):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vocaltrack import mixing
+from vocaltrack.augmentation import rms
 from vocaltrack.errors import UserError
 from vocaltrack.mixing import (
     CHANCES,
@@ -18,6 +19,7 @@ from vocaltrack.mixing import (
     Mixer,
     MixtureConfig,
 )
+from vocaltrack.passages import no_passages
 from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.songs import Clip, Song, Source
 
@@ -331,8 +333,11 @@ def test_augmented_draws_depend_on_the_seed_alone(augmented):
     assert len({excerpt.accompaniment.tobytes() for excerpt in augmented}) == DRAWS
 
 
-def test_augmented_amalgamations_keep_the_balance_and_two_songs(augmented):
-    chosen = [excerpt for excerpt in augmented if excerpt.kind == "amalgamation"]
+def test_augmented_amalgamations_keep_the_balance_and_two_songs(monkeypatch):
+    monkeypatch.setattr(mixing, "CHANCES", CHANCES | {"passages": 0.0})  # in hits no voice
+    mixer = make_mixer(VOICES, MUSICS, augment=True)
+    drawn = [mixer.draw((0, 1, number)) for number in range(DRAWS)]
+    chosen = [excerpt for excerpt in drawn if excerpt.kind == "amalgamation"]
     assert all(len(set(excerpt.songs)) == 2 for excerpt in chosen)
     balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
     assert_spread(balance)
@@ -386,9 +391,13 @@ def test_formants_do_not_follow_the_speed_and_are_for_voices_alone(monkeypatch):
 
 @pytest.mark.parametrize(
     ("change", "chance", "stem"),
-    [("add_backing", "backing", "vocals"), ("change_drums", "drums", "accompaniment")],
+    [
+        ("add_backing", "backing", "vocals"),
+        ("roughen", "roughness", "vocals"),
+        ("change_drums", "drums", "accompaniment"),
+    ],
 )
-def test_backing_is_for_voices_alone_and_drums_for_music(monkeypatch, change, chance, stem):
+def test_some_changes_are_for_voices_alone_and_others_for_music(monkeypatch, change, chance, stem):
     monkeypatch.setattr(mixing, change, lambda audio, *_: 0 * audio)
     only(monkeypatch, **{chance: 1.0})
     mixer = make_mixer(VOICES, MUSICS, augment=True)
@@ -416,6 +425,30 @@ def test_overdrive_flattens_either_stem_and_leaves_the_balance(monkeypatch):
     balance = [decibels(excerpt.vocals) - decibels(excerpt.accompaniment) for excerpt in chosen]
     low, high = MIXTURES.balance_db
     assert low - 0.01 <= min(balance) and max(balance) <= high + 0.01
+
+
+def test_passages_are_of_all_kinds_and_leave_the_rest(monkeypatch):
+    """Halfway the voice is silent and the music ten times softer; the level is still that of
+    the whole."""
+    rows = no_passages()
+    rows[0] = 0.5 * SAMPLES / RATE, 10.0, 0.0, 0.1
+    monkeypatch.setattr(mixing, "draw_passages", lambda rng, seconds: rows)
+    mixer = make_mixer({"a": sine(500)}, {"a": sine(800), "b": sine(300)}, augment=True)
+    only(monkeypatch)
+    plain = [mixer.draw(seed) for seed in range(40)]
+    only(monkeypatch, passages=1.0)
+    changed = [mixer.draw(seed) for seed in range(40)]
+    half = SAMPLES // 2
+    for before, after in zip(plain, changed):
+        assert before.songs == after.songs
+        assert LEVEL_DB[0] - 1e-3 <= decibels(after.vocals + after.accompaniment) <= LEVEL_DB[1]
+        gain = rms(after.accompaniment[:half]) / rms(before.accompaniment[:half])
+        assert 0.5 < gain < 10.0
+        for name, factor in (("vocals", 0.0), ("accompaniment", 0.1)):
+            old, new = gain * getattr(before, name), getattr(after, name)
+            np.testing.assert_allclose(new[:half], old[:half], rtol=1e-3, atol=1e-6)
+            np.testing.assert_allclose(new[half:], factor * old[half:], rtol=1e-3, atol=1e-6)
+    assert {excerpt.kind for excerpt in changed} == set(KINDS)
 
 
 def test_a_second_recording_joins_no_louder_than_the_first(monkeypatch):

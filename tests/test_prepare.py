@@ -247,6 +247,7 @@ def test_other_settings_in_the_same_folder_are_refused(songs, prepared, change):
         "augmentation.SPEED_SEMITONES",
         "augmentation.DRUMS_FRAMES",
         "formants.PREDICTORS",
+        "passages.SOFT_DB",
         "mixing.SECOND_DB",
         "pool.GAP_SECONDS",
     ],

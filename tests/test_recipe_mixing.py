@@ -19,6 +19,7 @@ from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.formants import FORMANT_GAIN_DB
 from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
+from vocaltrack.passages import draw_passages, no_passages, passage_gains
 from vocaltrack.run_files import read_log
 from vocaltrack.runs import claimed_run, describe_run, load_run
 from vocaltrack.songs import Clip, Song, Source
@@ -66,6 +67,9 @@ def plain(start, kind, **changes):
         "speed": [4096] * 4,
         "join": [0.0, 0.0],
         "formants": [1.0, 1.0],
+        "rough": [0.0, 0.0],
+        "flutter": [100.0, 100.0],
+        "passages": no_passages(),
         "clip": [1e4] * 4,
         "colour": np.zeros((4, augmentation.COLOUR_POINTS)),
         "drums": [1.0],
@@ -119,6 +123,50 @@ def test_overdrive_is_the_packages(recipe):
     np.testing.assert_allclose(result, expected, atol=1e-5)
     linear = np.asarray(recipe.overdrive(audio[np.newaxis], np.float32([[1e4]])))[0]
     np.testing.assert_allclose(linear, audio, atol=1e-6)
+
+
+def test_roughness_is_the_packages(recipe):
+    audio = 0.1 * sine(500, 30000)
+    drawn = np.random.default_rng(12)
+    flutter = drawn.uniform(*augmentation.ROUGHNESS_HZ)
+    depth = drawn.uniform(*augmentation.ROUGHNESS)
+    wander = drawn.standard_normal(30000)
+    inputs = (np.float32(x)[np.newaxis] for x in (audio, wander, [flutter], [depth]))
+    result = np.asarray(recipe.roughen(*inputs, RATE))[0]
+    expected = augmentation.roughen(audio, np.random.default_rng(12), RATE)
+    assert np.abs(expected - audio).max() > 0.02
+    np.testing.assert_allclose(result, expected, atol=1e-3)
+    inputs = (np.float32(x)[np.newaxis] for x in (audio, wander, [flutter], [0.0]))
+    np.testing.assert_allclose(np.asarray(recipe.roughen(*inputs, RATE))[0], audio, atol=1e-6)
+
+
+def test_passages_are_the_packages(recipe):
+    rng = np.random.default_rng(0)
+    rows = np.stack([no_passages(), *(draw_passages(rng, 4.0) for _ in range(20))])
+    gains = np.asarray(recipe.passage_gains(rows, 4 * RATE, RATE))
+    assert np.all(gains[0] == 1.0)
+    for found, drawn in zip(gains, rows):
+        np.testing.assert_array_equal(found, passage_gains(drawn, 4 * RATE, RATE))
+
+
+def test_passages_leave_the_balance_and_hits_are_without_the_voice(recipe):
+    """Half a second of hit, between which all is 40 dB softer."""
+    samples = recipe.unpadded_samples(CONFIG)
+    flat = int16(np.concatenate([noise(6, samples), noise(7, samples, 0.01)]))
+    flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+    rows = no_passages()
+    rows[0], rows[1] = (0.0, 5.0, 0.01, 0.01), (1.0, 1.5, 0.0, 1.0)
+    draws = plain([100, 100, 100 + samples, 100], "amalgamation", balance=2.0, passages=rows)
+    chunks = recipe.mix(flat, recipe.rooms(CONFIG), draws, CONFIG)
+    chunks = {name: np.reshape(value, (512, 128)) for name, value in chunks.items()}
+    hit = slice(126, 178)  # frames that lie in it alone
+    soft = np.r_[0:115, 190:512]
+    assert np.all(chunks["vocals"][hit] < CONFIG.floor_db + 1e-3)
+    np.testing.assert_array_equal(chunks["mixture"][hit], chunks["accompaniment"][hit])
+    louder = chunks["accompaniment"][hit].mean() - chunks["accompaniment"][soft].mean()
+    assert louder == pytest.approx(40.0, abs=0.3)
+    difference = np.mean(chunks["vocals"][soft] - chunks["accompaniment"][soft])
+    assert difference == pytest.approx(decibels(2.0), abs=0.2)
 
 
 def test_echo_is_the_packages(recipe):
@@ -330,9 +378,11 @@ def test_drawn_excerpts_are_what_the_mixer_would_draw(recipe, drawing, bank):
     happened = {
         "speed": draws["speed"][sung, 0] != 4096,
         "formants": draws["formants"][sung, 0] != 1,
+        "roughness": draws["rough"] > 0,
         "overdrive": draws["clip"] < 1e3,
         "colour": np.any(draws["colour"], axis=2),
         "drums": draws["drums"] != 1,
+        "passages": np.any(draws["passages"], axis=(1, 2)),
         "compression": draws["compression"] > 0,
         "echo": draws["softer"][amalgam] > 0,
         "reverberation": draws["wet"][amalgam] > 0,
@@ -367,7 +417,7 @@ def test_kinds_for_which_the_songs_do_not_suffice(recipe, drawing, bank):
 def test_without_augmentation_nothing_changes(recipe, drawing, bank):
     draws = drawing.Drawer(bank, recipe.unpadded_samples(CONFIG), RATE, augment=False).draw(0, 50)
     for name, value in plain([0] * 4, "true").items():
-        if name not in ("kind", "start", "late", "room", "decay", "balance", "level"):
+        if name not in ("kind", "start", "flutter", "late", "room", "decay", "balance", "level"):
             np.testing.assert_array_equal(draws[name], np.broadcast_to(value, draws[name].shape))
 
 

@@ -24,7 +24,8 @@ from vocaltrack.export import export, separate_waveform
 from vocaltrack.mel import mel_centres
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.savedmodel import load
-from vocaltrack.serving import ServedBidirectional, as_served, fill_silence
+from vocaltrack.serving import ServedBidirectional, as_served
+from vocaltrack.silence import fill_silence
 
 FEATURES = FeatureConfig()
 MEAN, STD = [-20.0] * 128, [12.0] * 128

@@ -8,7 +8,8 @@ from keras import layers
 from tests.networks import STYLES, TINY_CLUSTERING, clustering, log_mel, outputs, unet
 from vocaltrack.config import FeatureConfig
 from vocaltrack.models import vocals_mask
-from vocaltrack.serving import as_served, fill_silence, served_clustering, served_unet
+from vocaltrack.serving import as_served, served_clustering, served_unet
+from vocaltrack.silence import fill_silence
 
 
 def as_trained(hdc):

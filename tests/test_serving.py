@@ -7,7 +7,7 @@ import pytest
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.separator import Separator
-from vocaltrack.serving import QUIET_DB, fill_silence
+from vocaltrack.silence import QUIET_DB, fill_silence
 
 CONFIG = FeatureConfig()
 RATE = 16000

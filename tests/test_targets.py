@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from vocaltrack.config import FeatureConfig
+from vocaltrack.config import FeatureConfig, TrainingConfig
 from vocaltrack.records import STREAMS
-from vocaltrack.targets import clustering_example, mask_example, power_weight
+from vocaltrack.silence import fill_silence
+from vocaltrack.targets import clustering_example, example, mask_example, power_weight
 
 FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=4, chunk_frames=8)
 FLOOR_DB = 10 * np.log10(FEATURES.power_floor)
@@ -78,3 +79,19 @@ def test_clustering_example(with_masks):
     share = shares(chunk)
     np.testing.assert_allclose(targets["masks"], np.stack([share, 1 - share], -1), atol=1e-6)
     np.testing.assert_allclose(weight["masks"], weights(chunk, 0.25), rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
+def test_networks_hear_in_training_what_they_hear_when_served(model):
+    """Silence is the mean of the other frames; what is asked for there stays as it was."""
+    chunk, training = chunks(), TrainingConfig(model)
+    log_mel, target, weight = example(chunk, training, FEATURES)
+    filled = np.asarray(fill_silence(chunk["mixture"], FEATURES))
+    assert np.abs(filled - chunk["mixture"])[:, 1].min() > 10  # where both are on the floor
+    np.testing.assert_array_equal(log_mel, filled)
+    if model in ("unet", "uhnet"):
+        _, expected, expected_weight = mask_example(chunk, FEATURES, training.power_exponent)
+        np.testing.assert_array_equal(target, expected)
+        np.testing.assert_array_equal(weight, expected_weight)
+    else:
+        assert ("masks" in target) == (model == "hdc")

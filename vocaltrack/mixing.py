@@ -23,10 +23,12 @@ from vocaltrack.augmentation import (
     overdrive,
     reverberate,
     rms,
+    roughen,
     source_samples,
 )
 from vocaltrack.errors import UserError
 from vocaltrack.formants import shift_formants
+from vocaltrack.passages import draw_passages, passage_gains
 
 KINDS = ("true", "amalgamation", "instrumental")
 LEVEL_DB = (-34.0, -12.0)
@@ -36,11 +38,13 @@ CHANCES = {
     "backing": 0.2,
     "compression": 0.4,
     "drums": 0.35,
-    "overdrive": 0.15,
+    "roughness": 0.2,
+    "overdrive": 0.25,
     "colour": 0.7,
     "reverberation": 0.4,
     "echo": 0.2,
     "second": 0.2,
+    "passages": 0.15,
 }
 SECOND_DB = (-12.0, 0.0)
 
@@ -143,6 +147,10 @@ class Mixer:
         rng = np.random.default_rng(seed)
         kind = KINDS[rng.choice(len(KINDS), p=self.kind_chances)]
         vocals, accompaniment, songs = getattr(self, f"_{kind}")(rng)
+        if self._happens("passages", rng):
+            rows = draw_passages(rng, self.samples / self.sample_rate)
+            gains = passage_gains(rows, self.samples, self.sample_rate)
+            vocals, accompaniment = vocals * gains[0], accompaniment * gains[1]
         target = rng.uniform(*LEVEL_DB)
         level = 20.0 * np.log10(rms(vocals + accompaniment))
         factor = gain(np.clip(target - level, -MOST_DB, MOST_DB))
@@ -201,6 +209,8 @@ class Mixer:
         """The voice of another singer: formants that did not follow the speed."""
         if self._happens("formants", rng):
             audio = shift_formants(audio, draw_formants(rng) / speed, self.sample_rate)
+        if self._happens("roughness", rng):
+            audio = roughen(audio, rng, self.sample_rate)
         if self._happens("compression", rng):
             audio = compress(audio, rng, self.sample_rate)
         if self._happens("backing", rng):

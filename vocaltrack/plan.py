@@ -5,7 +5,7 @@ import dataclasses
 import hashlib
 import json
 
-from vocaltrack import __version__, augmentation, formants, mixing, pool
+from vocaltrack import __version__, augmentation, formants, mixing, passages, pool
 from vocaltrack.audio import refuse_what_is_no_file
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
 
@@ -40,7 +40,7 @@ def plan_digest(songs, chunks, features, mixtures, seed, excerpts_per_shard):
         "mixtures": dataclasses.asdict(mixtures),
         "constants": {
             module.__name__: {name: value for name, value in vars(module).items() if name.isupper()}
-            for module in (augmentation, formants, mixing, pool)
+            for module in (augmentation, formants, mixing, passages, pool)
         },
     }
     text = json.dumps(plan, sort_keys=True, ensure_ascii=False)

@@ -1,13 +1,10 @@
-"""Networks as they are served: the same function, portable and faster; and what they hear
-in place of silence."""
+"""Networks as they are served: the same function, portable and faster."""
 
 import keras
 from keras import layers, ops
 
-from vocaltrack.mel import sounding
+from vocaltrack.silence import fill_silence
 from vocaltrack.unet import NORM
-
-QUIET_DB = 30.0  # above the floor; a band holds a tone of -74 dB of full scale there
 
 
 def as_served(model, config):
@@ -25,31 +22,6 @@ def as_served(model, config):
     log_mel = keras.Input(model.input.shape[1:])
     filled = layers.Lambda(fill_silence, arguments={"config": config}, name="filled")(log_mel)
     return keras.Model(log_mel, faster(model)(filled), name=model.name)
-
-
-def fill_silence(log_mel, config):
-    """Chunks whose silent frames are the mean of their others.
-
-    A frame is silent when none of its bands sounds, see `mel.sounding`, nor lies more than
-    `QUIET_DB` above the floor: soft music beside a loud hit is none.
-
-    The networks learnt from recordings, which are seldom silent. Silence before a song, in
-    it, and what its last chunk is filled up with behind it make their masks of the music
-    beside it worse, up to twice the error; the mean of that music does not.
-
-    Args:
-        log_mel: float32 [batch, time, mel] in dB.
-        config: `FeatureConfig`.
-
-    Returns:
-        float32 [batch, time, mel]; a chunk that is all silence stays so.
-    """
-    peaks = ops.max(log_mel, axis=2, keepdims=True)
-    heard = sounding(peaks, ops.max(peaks, axis=1, keepdims=True), config)
-    heard = ops.cast(heard | (peaks > config.floor_db + QUIET_DB), log_mel.dtype)
-    frames = ops.sum(heard, axis=1, keepdims=True)
-    mean = ops.sum(log_mel * heard, axis=1, keepdims=True) / ops.maximum(frames, 1.0)
-    return ops.where((heard > 0.0) | (frames == 0.0), log_mel, mean)
 
 
 def served_clustering(model):

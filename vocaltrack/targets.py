@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from vocaltrack.mel import FLOOR_MARGIN_DB, sounding
+from vocaltrack.silence import fill_silence
 
 
 def binary_mask(vocals_db, accompaniment_db):
@@ -98,7 +99,11 @@ def clustering_example(chunks, config, exponent, with_masks):
 
 
 def example(chunks, training, config):
-    """The example for the network of a `TrainingConfig`; see those above."""
+    """The example for the network of a `TrainingConfig`; see those above. The network hears
+    what `fill_silence` makes of the mixture, as it does when it is served."""
+    exponent = training.power_exponent
     if training.model in ("unet", "uhnet"):
-        return mask_example(chunks, config, training.power_exponent)
-    return clustering_example(chunks, config, training.power_exponent, training.model == "hdc")
+        log_mel, *rest = mask_example(chunks, config, exponent)
+    else:
+        log_mel, *rest = clustering_example(chunks, config, exponent, training.model == "hdc")
+    return fill_silence(log_mel, config), *rest

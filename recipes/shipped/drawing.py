@@ -19,6 +19,7 @@ from vocaltrack.mixing import (
     MixtureConfig,
     kind_chances,
 )
+from vocaltrack.passages import draw_passages, no_passages
 from vocaltrack.pool import Pool
 from vocaltrack.shards import load_stem
 
@@ -125,6 +126,10 @@ class Drawer:
             "compression": self._each(
                 2, "compression", 0.0, lambda: rng.uniform(*augmentation.COMPRESSION), rng
             ),
+            "rough": self._each(
+                2, "roughness", 0.0, lambda: rng.uniform(*augmentation.ROUGHNESS), rng
+            ),
+            "flutter": rng.uniform(*augmentation.ROUGHNESS_HZ, 2).astype(np.float32),
             "clip": self._each(
                 SLOTS,
                 "overdrive",
@@ -138,6 +143,7 @@ class Drawer:
             ),
             **self._echo(kind, rng),
             **self._room(kind, rng),
+            "passages": self._passages(rng),
             "balance": np.float32(gain(rng.uniform(*self.mixtures.balance_db))),
             "level": np.float32(gain(rng.uniform(*LEVEL_DB))),
         }
@@ -193,6 +199,11 @@ class Drawer:
             "decay": np.float32(rng.uniform(*augmentation.REVERBERATION_SECONDS)),
             "wet": np.float32(wet),
         }
+
+    def _passages(self, rng):
+        if self._happens("passages", rng):
+            return draw_passages(rng, self.samples / self.sample_rate)
+        return no_passages()
 
     def _each(self, count, what, otherwise, drawn, rng):
         values = [drawn() if self._happens(what, rng) else otherwise for _ in range(count)]

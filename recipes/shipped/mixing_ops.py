@@ -26,9 +26,9 @@ def unpadded_samples(config):
 
 
 def rooms(config):
-    """The noise that rooms are made of, float32 [ROOMS, samples]."""
-    samples = int(augmentation.REVERBERATION_SECONDS[1] * config.sample_rate)
-    return np.random.default_rng(0).standard_normal((ROOMS, samples)).astype(np.float32)
+    """The noise that rooms and roughness are made of, float32 [ROOMS, samples]."""
+    size = (ROOMS, unpadded_samples(config))
+    return np.random.default_rng(0).standard_normal(size).astype(np.float32)
 
 
 def resample(waveforms, start, speed, samples):
@@ -70,6 +70,26 @@ def overdrive(audio, clip):
     return clipped * limited(rms(audio) / rms(clipped))
 
 
+def roughen(audio, noise, flutter, rough, sample_rate):
+    """`augmentation.roughen`: audio and noise [..., samples], the others [..., 1]."""
+    wander = ops.cumsum(noise, axis=-1)
+    wander = wander * np.sqrt(2 * np.pi * augmentation.ROUGHNESS_WIDTH_HZ / sample_rate)
+    time = np.arange(audio.shape[-1], dtype=np.float32) / sample_rate
+    rougher = audio * (1.0 + rough * ops.sin(2 * np.pi * flutter * time + wander))
+    return rougher * limited(rms(audio) / rms(rougher))
+
+
+def passage_gains(rows, samples, sample_rate):
+    """`passages.passage_gains`: rows [n, ROWS, 4], gives [n, 2, samples]."""
+    time = np.arange(samples, dtype=np.float32) / np.float32(sample_rate)
+    gains = ops.ones((rows.shape[0], 2, samples))
+    for number in range(rows.shape[1]):
+        row = rows[:, number, :, None]
+        inside = (time >= row[:, :1]) & (time < row[:, 1:2])
+        gains = ops.where(inside, row[:, 2:], gains)
+    return gains
+
+
 def echo(audio, late, softer):
     """`augmentation.echo`: audio [n, samples], late (in samples) and softer [n]."""
     samples = audio.shape[1]
@@ -83,7 +103,9 @@ def echo(audio, late, softer):
 
 
 def reverberate(audio, noise, decay, wet, sample_rate):
-    """`augmentation.reverberate`: audio [n, samples], noise [n, room], the others [n]."""
+    """`augmentation.reverberate`: audio [n, samples], noise [n, at least what a room lasts],
+    the others [n]."""
+    noise = noise[:, : int(augmentation.REVERBERATION_SECONDS[1] * sample_rate)]
     time = np.arange(noise.shape[1], dtype=np.float32) / sample_rate
     decay = decay[:, None]
     room = ops.where(time < decay, noise * ops.power(10.0, -3.0 * time / decay), 0.0)
@@ -116,8 +138,9 @@ def mix(waveforms, noise, draws, config):
             factors "join" (of the second voice and music), "formants" (of the voices),
             "drums", "balance" (voice over music, or over what it was in true
             mixtures) and "level" (root mean square of the mixture); "compression" of
-            the voices (the share taken away), "late" and "softer" of their echo,
-            "room", "decay" and "wet" of their reverberation.
+            the voices (the share taken away), "rough" and "flutter" (`roughen`),
+            "late" and "softer" of their echo, "room", "decay" and "wet" of their
+            reverberation; "passages" (`passages.draw_passages`).
         config: `FeatureConfig`.
 
     Returns:
@@ -128,10 +151,14 @@ def mix(waveforms, noise, draws, config):
     audio = resample(
         waveforms, ops.reshape(draws["start"], (-1,)), ops.reshape(draws["speed"], (-1,)), samples
     )
-    audio = overdrive(ops.reshape(audio, (count, 4, samples)), draws["clip"][:, :, None])
+    audio = ops.reshape(audio, (count, 4, samples))
+    room = ops.take(noise, draws["room"], axis=0)
+    flutter = [ops.expand_dims(draws[name], -1) for name in ("flutter", "rough")]
+    voices = roughen(audio[:, :2], room[:, None], *flutter, config.sample_rate)
+    audio = ops.concatenate([voices, audio[:, 2:]], axis=1)
+    audio = overdrive(audio, draws["clip"][:, :, None])
     first, second = audio[:, ::2], audio[:, 1::2]  # [count, voice and music, samples]
     second = second * limited(rms(first) / rms(second)) * draws["join"][:, :, None]
-    room = ops.take(noise, draws["room"], axis=0)
     voices = [
         reverberate(
             echo(voice[:, 0], draws["late"], draws["softer"]),
@@ -142,18 +169,30 @@ def mix(waveforms, noise, draws, config):
         )
         for voice in (first, second)
     ]
-    spectra = [stft(stem, config) for stem in (*voices, first[:, 1], second[:, 1])]
-    powers = [ops.square(real) + ops.square(imag) for real, imag in spectra]
+    audio = ops.stack([*voices, first[:, 1], second[:, 1]], axis=1)
+    whole = _spectra(audio, config)
+    powers = [ops.square(real) + ops.square(imag) for real, imag in whole]
     gains = colour_gain(draws["colour"], config)[:, :, None]
     shaped = [
         *(_voice_gain(powers[i], draws, i) * gains[:, i] for i in (0, 1)),
         drums_gain(powers[2], draws["drums"][:, 0], config) * gains[:, 2],
         gains[:, 3],
     ]
-    shaped = [(real * g, imag * g) for (real, imag), g in zip(spectra, shaped)]
-    vocals = [a + b for a, b in zip(*shaped[:2])]
-    music = [a + b for a, b in zip(*shaped[2:])]
-    return _chunks(*_levelled(vocals, music, draws, config), config)
+    factor = _balance(*_stems(whole, shaped), draws, config)
+    passages = passage_gains(draws["passages"], samples, config.sample_rate)
+    there = _spectra(audio * ops.repeat(passages, 2, axis=1), config)
+    return _chunks(*_levelled(*_stems(there, shaped), factor, draws, config), config)
+
+
+def _spectra(audio, config):
+    """The STFTs of the four stems, [excerpts, 4, samples]."""
+    return [stft(audio[:, number], config) for number in range(4)]
+
+
+def _stems(spectra, gains):
+    """Spectra of vocals and music, each of two recordings."""
+    shaped = [(real * g, imag * g) for (real, imag), g in zip(spectra, gains)]
+    return [[a + b for a, b in zip(*two)] for two in (shaped[:2], shaped[2:])]
 
 
 def _voice_gain(power, draws, number):
@@ -162,15 +201,19 @@ def _voice_gain(power, draws, number):
     return gains * compressor_gain(power * gains**2, draws["compression"][:, number])
 
 
-def _levelled(vocals, music, draws, config):
-    """Both stems' spectra at the balance and the level that were drawn."""
+def _balance(vocals, music, draws, config):
+    """The factor of the vocals, [n, 1, 1], for the balance that was drawn."""
     kind, balance = draws["kind"], draws["balance"]
     voice_level, music_level = _level(vocals, config), _level(music, config)
     factor = (
         ops.where(kind == KINDS.index("amalgamation"), limited(music_level / voice_level), 1.0)
         * balance
     )
-    factor = ops.where(kind == KINDS.index("instrumental"), 0.0, factor)[:, None, None]
+    return ops.where(kind == KINDS.index("instrumental"), 0.0, factor)[:, None, None]
+
+
+def _levelled(vocals, music, factor, draws, config):
+    """Both stems' spectra at the level that was drawn."""
     vocals = [factor * part for part in vocals]
     level = limited(draws["level"] / _level([a + b for a, b in zip(vocals, music)], config))
     return ([level[:, None, None] * part for part in stem] for stem in (vocals, music))
