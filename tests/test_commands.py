@@ -92,16 +92,18 @@ def test_a_quarter_as_many_chunks_validate_up_to_2048(called, stems, train, vali
     assert calls[0]["chunks"] == {"train": train, "valid": valid}
 
 
-@pytest.mark.parametrize("name", ["vocals.wav", "../valid/vocals.wav", "link.json"])
+@pytest.mark.parametrize(
+    "name", ["vocals.wav", "../valid/vocals.wav", "../../train/train/vocals.wav", "link.json"]
+)
 def test_a_report_does_not_take_the_place_of_a_recording(stems, monkeypatch, capsys, name):
     monkeypatch.setattr("vocaltrack.commands._load", None)
     folder = stems / "valid" / "valid"
     (folder / "link.json").symlink_to(folder / "accompaniment.wav")
-    before = {path: path.read_bytes() for path in folder.iterdir()}
+    before = {path: path.read_bytes() for path in stems.rglob("*.*")}
     words = ["evaluate", "--stems", stems, "--model", "unet", "--json", folder / name]
     assert main(list(map(str, words))) == 2
-    assert "is a recording to score; give the report another name" in capsys.readouterr().err
-    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    assert "is a recording of these songs; give the report another name" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in stems.rglob("*.*")} == before
 
 
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch, capsys):

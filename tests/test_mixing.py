@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from vocaltrack import mixing
-from vocaltrack.augmentation import rms
 from vocaltrack.errors import UserError
 from vocaltrack.mixing import (
     CHANCES,
@@ -318,8 +317,9 @@ def test_augmented_excerpts_are_whole_finite_and_as_loud_as_others(augmented):
             assert np.isfinite(audio).all()
         assert excerpt.accompaniment.any()
         assert excerpt.vocals.any() == (excerpt.kind != "instrumental")
-    levels = [decibels(excerpt.vocals + excerpt.accompaniment) for excerpt in augmented]
-    assert LEVEL_DB[0] - 1e-3 <= min(levels) and max(levels) <= LEVEL_DB[1] + 1e-3
+    levels = np.array([decibels(e.vocals + e.accompaniment) for e in augmented])
+    assert max(levels) <= LEVEL_DB[1] + 1e-3
+    assert np.mean(levels < LEVEL_DB[0] - 1e-3) < CHANCES["passages"]  # gaps, soft ones
     assert {excerpt.kind for excerpt in augmented} == set(KINDS)
 
 
@@ -427,12 +427,12 @@ def test_overdrive_flattens_either_stem_and_leaves_the_balance(monkeypatch):
     assert low - 0.01 <= min(balance) and max(balance) <= high + 0.01
 
 
-def test_passages_are_of_all_kinds_and_leave_the_rest(monkeypatch):
-    """Halfway the voice is silent and the music ten times softer; the level is still that of
-    the whole."""
+def test_passages_change_mixtures_of_all_kinds_and_leave_the_rest(monkeypatch):
+    """Halfway the voice becomes silent and the music ten times softer."""
     rows = no_passages()
     rows[0] = 0.5 * SAMPLES / RATE, 10.0, 0.0, 0.1
-    monkeypatch.setattr(mixing, "draw_passages", lambda rng, seconds: rows)
+    asked = []
+    monkeypatch.setattr(mixing, "draw_passages", lambda rng, seconds: asked.append(seconds) or rows)
     mixer = make_mixer({"a": sine(500)}, {"a": sine(800), "b": sine(300)}, augment=True)
     only(monkeypatch)
     plain = [mixer.draw(seed) for seed in range(40)]
@@ -441,13 +441,11 @@ def test_passages_are_of_all_kinds_and_leave_the_rest(monkeypatch):
     half = SAMPLES // 2
     for before, after in zip(plain, changed):
         assert before.songs == after.songs
-        assert LEVEL_DB[0] - 1e-3 <= decibels(after.vocals + after.accompaniment) <= LEVEL_DB[1]
-        gain = rms(after.accompaniment[:half]) / rms(before.accompaniment[:half])
-        assert 0.5 < gain < 10.0
         for name, factor in (("vocals", 0.0), ("accompaniment", 0.1)):
-            old, new = gain * getattr(before, name), getattr(after, name)
-            np.testing.assert_allclose(new[:half], old[:half], rtol=1e-3, atol=1e-6)
-            np.testing.assert_allclose(new[half:], factor * old[half:], rtol=1e-3, atol=1e-6)
+            old, new = getattr(before, name), getattr(after, name)
+            np.testing.assert_allclose(new[:half], old[:half], rtol=1e-5)
+            np.testing.assert_allclose(new[half:], factor * old[half:], rtol=1e-5)
+    assert asked == [SAMPLES / RATE] * 40
     assert {excerpt.kind for excerpt in changed} == set(KINDS)
 
 

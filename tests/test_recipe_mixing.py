@@ -17,6 +17,7 @@ from vocaltrack.config import FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.formants import FORMANT_GAIN_DB
+from vocaltrack.mel import mel_centres
 from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
 from vocaltrack.passages import draw_passages, no_passages, passage_gains
@@ -149,23 +150,56 @@ def test_passages_are_the_packages(recipe):
         np.testing.assert_array_equal(found, passage_gains(drawn, 4 * RATE, RATE))
 
 
-def test_passages_leave_the_balance_and_hits_are_without_the_voice(recipe):
+def test_roughness_is_of_the_voice_that_is_rough(recipe):
+    samples = recipe.unpadded_samples(CONFIG)
+    flat = int16(np.concatenate([0.1 * sine(1000, samples), noise(7, samples)]))
+    flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+
+    def mixed(*rough, **changes):
+        start = [100, 100, 100 + samples, 100]
+        draws = plain(start, "true", flutter=[150.0, 150.0], rough=rough, **changes)
+        return {k: np.asarray(v) for k, v in recipe.mix(flat, noises, draws, CONFIG).items()}
+
+    noises = recipe.rooms(CONFIG)
+    smooth = mixed(0.0, 0.0, join=[1.0, 0.0])
+    beside = np.argmin(np.abs(mel_centres(CONFIG) - 1150))
+    for rough in ((1.0, 0.0), (0.0, 1.0)):
+        chunks = mixed(*rough, join=[1.0, 0.0])
+        assert np.mean(chunks["vocals"] - smooth["vocals"], axis=(0, 1))[beside] > 20
+        change = chunks["accompaniment"] - smooth["accompaniment"]
+        assert np.ptp(change) < 1e-3  # but for the level
+    alone = mixed(0.0, 1.0)["vocals"]  # the second does not sing
+    np.testing.assert_allclose(alone, mixed(0.0, 0.0)["vocals"], atol=1e-3)
+
+
+def test_passages_are_of_all_stems_and_hits_are_without_the_voices(recipe):
     """Half a second of hit, between which all is 40 dB softer."""
     samples = recipe.unpadded_samples(CONFIG)
-    flat = int16(np.concatenate([noise(6, samples), noise(7, samples, 0.01)]))
+    flat = int16(np.concatenate([noise(6, samples), noise(7, samples + 3000, 0.01)]))
     flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
     rows = no_passages()
     rows[0], rows[1] = (0.0, 5.0, 0.01, 0.01), (1.0, 1.5, 0.0, 1.0)
-    draws = plain([100, 100, 100 + samples, 100], "amalgamation", balance=2.0, passages=rows)
-    chunks = recipe.mix(flat, recipe.rooms(CONFIG), draws, CONFIG)
-    chunks = {name: np.reshape(value, (512, 128)) for name, value in chunks.items()}
+    start = [100, 3000, 100 + samples, 3100 + samples]
+    given = {"start": start, "kind": "amalgamation", "balance": 2.0, "join": [1.0, 1.0]}
+    noises = recipe.rooms(CONFIG)
+    chunks, whole = (
+        {
+            name: np.reshape(value, (512, 128))
+            for name, value in recipe.mix(flat, noises, plain(**given, **more), CONFIG).items()
+        }
+        for more in ({"passages": rows}, {})
+    )
     hit = slice(126, 178)  # frames that lie in it alone
     soft = np.r_[0:115, 190:512]
     assert np.all(chunks["vocals"][hit] < CONFIG.floor_db + 1e-3)
     np.testing.assert_array_equal(chunks["mixture"][hit], chunks["accompaniment"][hit])
-    louder = chunks["accompaniment"][hit].mean() - chunks["accompaniment"][soft].mean()
-    assert louder == pytest.approx(40.0, abs=0.3)
-    difference = np.mean(chunks["vocals"][soft] - chunks["accompaniment"][soft])
+    np.testing.assert_allclose(
+        chunks["accompaniment"][hit], whole["accompaniment"][hit], atol=1e-3
+    )
+    for name in ("mixture", "vocals", "accompaniment"):
+        softer = whole[name][soft] - chunks[name][soft]
+        np.testing.assert_allclose(softer[chunks[name][soft] > CONFIG.floor_db + 1], 40, atol=0.1)
+    difference = np.mean(whole["vocals"][soft] - whole["accompaniment"][soft])
     assert difference == pytest.approx(decibels(2.0), abs=0.2)
 
 
@@ -397,6 +431,15 @@ def test_drawn_excerpts_are_what_the_mixer_would_draw(recipe, drawing, bank):
     for name, (low, high) in (("balance", MixtureConfig().balance_db), ("level", LEVEL_DB)):
         drawn = decibels(draws[name])
         assert low <= drawn.min() < low + 1 and high - 1 < drawn.max() <= high
+    seconds, passages = samples / RATE, draws["passages"]
+    starts = passages[..., 0][(passages[..., 0] > 0) & np.any(passages, axis=-1)]
+    for drawn, (low, high) in (
+        (draws["rough"][draws["rough"] > 0], augmentation.ROUGHNESS),
+        (draws["flutter"], augmentation.ROUGHNESS_HZ),
+        (starts, (0.0, seconds)),
+    ):
+        reach = high - low
+        assert low <= drawn.min() < low + 0.1 * reach and high - 0.1 * reach < drawn.max() <= high
 
 
 def test_kinds_for_which_the_songs_do_not_suffice(recipe, drawing, bank):

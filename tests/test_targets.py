@@ -83,15 +83,24 @@ def test_clustering_example(with_masks):
 
 @pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
 def test_networks_hear_in_training_what_they_hear_when_served(model):
-    """Silence is the mean of the other frames; what is asked for there stays as it was."""
+    """Silence is the mean of the other frames, and what is made of it does not count."""
     chunk, training = chunks(), TrainingConfig(model)
     log_mel, target, weight = example(chunk, training, FEATURES)
     filled = np.asarray(fill_silence(chunk["mixture"], FEATURES))
     assert np.abs(filled - chunk["mixture"])[:, 1].min() > 10  # where both are on the floor
     np.testing.assert_array_equal(log_mel, filled)
+    exponent = training.power_exponent
     if model in ("unet", "uhnet"):
-        _, expected, expected_weight = mask_example(chunk, FEATURES, training.power_exponent)
-        np.testing.assert_array_equal(target, expected)
-        np.testing.assert_array_equal(weight, expected_weight)
+        _, *expected = mask_example(chunk, FEATURES, exponent)
+        whole, target, weight = {"masks": expected}, {"masks": target}, {"masks": weight}
     else:
-        assert ("masks" in target) == (model == "hdc")
+        _, *expected = clustering_example(chunk, FEATURES, exponent, model == "hdc")
+        whole = {name: [part[name] for part in expected] for name in expected[0]}
+    assert set(whole) == set(target) == set(weight)
+    for name, (targets, weights_of_all) in whole.items():
+        np.testing.assert_array_equal(target[name], targets)
+        if name == "masks":
+            weights_of_all = np.where(filled == chunk["mixture"], weights_of_all, 0.0)
+        np.testing.assert_array_equal(weight[name], weights_of_all)
+    if "embeddings" in target:
+        assert not np.any(target["embeddings"][:, 1, :, 1])

@@ -156,8 +156,8 @@ def add_backing(voice, rng, sample_rate):
 
 def roughen(audio, rng, sample_rate):
     """Roughen a voice, as growls, screams and creaks are: its loudness flutters 25 to 160
-    times a second, unsteadily (half the width at half height of the line is 4 Hz), by
-    0.3 to all of it. The loudness of the whole stays.
+    times a second, unsteadily (its line is 8 Hz wide at half height), by 0.3 to all of
+    it. The loudness of the whole stays.
 
     Args:
         audio: float32 [samples].

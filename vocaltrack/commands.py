@@ -31,7 +31,7 @@ def evaluate(options):
         others = ", ".join(sorted({song.split for song in songs}))
         raise UserError(f"no songs in the split {options.split}; --split can be {others}")
     if options.json:
-        _refuse_to_replace(options.json, chosen)
+        _refuse_to_replace(options.json, songs)
     _load()
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
@@ -118,7 +118,7 @@ def _refuse_to_replace(path, songs):
     """Refuse to write over a recording of the songs."""
     recordings = {os.path.realpath(source.path) for song in songs for source in song.sources}
     if os.path.realpath(path) in recordings:
-        raise UserError(f"{path} is a recording to score; give the report another name")
+        raise UserError(f"{path} is a recording of these songs; give the report another name")
 
 
 def _load():

@@ -147,14 +147,14 @@ class Mixer:
         rng = np.random.default_rng(seed)
         kind = KINDS[rng.choice(len(KINDS), p=self.kind_chances)]
         vocals, accompaniment, songs = getattr(self, f"_{kind}")(rng)
-        if self._happens("passages", rng):
-            rows = draw_passages(rng, self.samples / self.sample_rate)
-            gains = passage_gains(rows, self.samples, self.sample_rate)
-            vocals, accompaniment = vocals * gains[0], accompaniment * gains[1]
         target = rng.uniform(*LEVEL_DB)
         level = 20.0 * np.log10(rms(vocals + accompaniment))
-        factor = gain(np.clip(target - level, -MOST_DB, MOST_DB))
-        return Excerpt(vocals * factor, accompaniment * factor, kind, songs)
+        factors = np.full((2, 1), gain(np.clip(target - level, -MOST_DB, MOST_DB)))
+        if self._happens("passages", rng):
+            rows = draw_passages(rng, self.samples / self.sample_rate)
+            factors = factors * passage_gains(rows, self.samples, self.sample_rate)
+        vocals, accompaniment = np.float32(factors * [vocals, accompaniment])
+        return Excerpt(vocals, accompaniment, kind, songs)
 
     def _true(self, rng):
         """A song's own two stems, at one speed, their balance shifted."""

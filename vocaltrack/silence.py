@@ -13,9 +13,9 @@ def fill_silence(log_mel, config):
     A frame is silent when none of its bands sounds, see `mel.sounding`, nor lies more than
     `QUIET_DB` above the floor: soft music beside a loud hit is none.
 
-    The networks learnt from recordings, which are seldom silent. Silence before a song, in
-    it, and what its last chunk is filled up with behind it make their masks of the music
-    beside it worse, up to twice the error; the mean of that music does not.
+    Recordings are seldom silent. Silence before a song, in it, and what its last chunk is
+    filled up with behind it made the masks of the music beside it worse, up to twice the
+    error; the mean of that music does not.
 
     Args:
         log_mel: float32 [batch, time, mel] in dB.

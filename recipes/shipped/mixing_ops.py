@@ -4,7 +4,9 @@ the mel bands of `vocaltrack.features` in `keras.ops`, for whole batches at once
 The tests hold them to the package's own. The two differ in this: what the package does
 to waveforms (formants, dynamics, drums, colour) is done here to the STFT that the network hears,
 and so after the overdrive and after the second voice or recording has got its loudness;
-and the envelope is a smoothed cepstrum instead of a linear prediction.
+and the envelope is a smoothed cepstrum instead of a linear prediction. Roughness comes
+before the formants, not after, and a backing voice has its own; it and the rooms of an
+excerpt are made of the same noise.
 """
 
 import numpy as np
@@ -153,8 +155,8 @@ def mix(waveforms, noise, draws, config):
     )
     audio = ops.reshape(audio, (count, 4, samples))
     room = ops.take(noise, draws["room"], axis=0)
-    flutter = [ops.expand_dims(draws[name], -1) for name in ("flutter", "rough")]
-    voices = roughen(audio[:, :2], room[:, None], *flutter, config.sample_rate)
+    flutter, rough = (ops.expand_dims(draws[name], -1) for name in ("flutter", "rough"))
+    voices = roughen(audio[:, :2], room[:, None], flutter, rough, config.sample_rate)
     audio = ops.concatenate([voices, audio[:, 2:]], axis=1)
     audio = overdrive(audio, draws["clip"][:, :, None])
     first, second = audio[:, ::2], audio[:, 1::2]  # [count, voice and music, samples]
@@ -178,14 +180,16 @@ def mix(waveforms, noise, draws, config):
         drums_gain(powers[2], draws["drums"][:, 0], config) * gains[:, 2],
         gains[:, 3],
     ]
-    factor = _balance(*_stems(whole, shaped), draws, config)
+    factors = _factors(*_stems(whole, shaped), draws, config)
     passages = passage_gains(draws["passages"], samples, config.sample_rate)
-    there = _spectra(audio * ops.repeat(passages, 2, axis=1), config)
-    return _chunks(*_levelled(*_stems(there, shaped), factor, draws, config), config)
+    there = _stems(_spectra(audio * ops.repeat(passages, 2, axis=1), config), shaped)
+    vocals, music = ([factor * part for part in stem] for factor, stem in zip(factors, there))
+    return _chunks(vocals, music, config)
 
 
 def _spectra(audio, config):
-    """The STFTs of the four stems, [excerpts, 4, samples]."""
+    """(real, imaginary) of each of four stems, [excerpts, frames, bins]; audio is
+    [excerpts, 4, samples]."""
     return [stft(audio[:, number], config) for number in range(4)]
 
 
@@ -201,22 +205,17 @@ def _voice_gain(power, draws, number):
     return gains * compressor_gain(power * gains**2, draws["compression"][:, number])
 
 
-def _balance(vocals, music, draws, config):
-    """The factor of the vocals, [n, 1, 1], for the balance that was drawn."""
+def _factors(vocals, music, draws, config):
+    """The factors of vocals and music, [n, 1, 1] each, for the balance and the level that
+    were drawn."""
     kind, balance = draws["kind"], draws["balance"]
     voice_level, music_level = _level(vocals, config), _level(music, config)
-    factor = (
-        ops.where(kind == KINDS.index("amalgamation"), limited(music_level / voice_level), 1.0)
-        * balance
-    )
-    return ops.where(kind == KINDS.index("instrumental"), 0.0, factor)[:, None, None]
-
-
-def _levelled(vocals, music, factor, draws, config):
-    """Both stems' spectra at the level that was drawn."""
-    vocals = [factor * part for part in vocals]
-    level = limited(draws["level"] / _level([a + b for a, b in zip(vocals, music)], config))
-    return ([level[:, None, None] * part for part in stem] for stem in (vocals, music))
+    amalgamated = limited(music_level / voice_level)
+    factor = ops.where(kind == KINDS.index("amalgamation"), amalgamated, 1.0) * balance
+    factor = ops.where(kind == KINDS.index("instrumental"), 0.0, factor)[:, None, None]
+    mixture = [factor * a + b for a, b in zip(vocals, music)]
+    level = limited(draws["level"] / _level(mixture, config))[:, None, None]
+    return level * factor, level
 
 
 def _level(spectrum, config):
