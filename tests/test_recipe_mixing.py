@@ -193,9 +193,7 @@ def test_passages_are_of_all_stems_and_hits_are_without_the_voices(recipe):
     soft = np.r_[0:115, 190:512]
     assert np.all(chunks["vocals"][hit] < CONFIG.floor_db + 1e-3)
     np.testing.assert_array_equal(chunks["mixture"][hit], chunks["accompaniment"][hit])
-    np.testing.assert_allclose(
-        chunks["accompaniment"][hit], whole["accompaniment"][hit], atol=1e-3
-    )
+    np.testing.assert_allclose(chunks["accompaniment"][hit], whole["accompaniment"][hit], atol=1e-3)
     for name in ("mixture", "vocals", "accompaniment"):
         softer = whole[name][soft] - chunks[name][soft]
         np.testing.assert_allclose(softer[chunks[name][soft] > CONFIG.floor_db + 1], 40, atol=0.1)

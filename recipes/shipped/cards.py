@@ -39,16 +39,20 @@ WEAK = {
     "unet": "Parts of instrumental music that resemble a voice remain audible, and western "
     "voices are separated less well than those of MIR-1K.",
     "uhnet": "As the unet: parts of instrumental music that resemble a voice remain audible, and "
-    "western voices are separated less well than those of MIR-1K. Its weights are the mean of "
-    "its own and of the unet's, so what it gains over that is not the masks' alone.",
+    "western voices are separated less well than those of MIR-1K. Its training went on from the "
+    "mean of its own weights and of the unet's, so what it gains over the unet is not the masks' "
+    "alone.",
 }
+INVENTED = """
+- invented music, which needs nobody's licence: `recipes/shipped/synthetic_music.py`, by FluidSynth
+  with the soundfont FluidR3 GM (MIT)."""
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
 - three songs of the Cambridge-MT multitrack library (educational, non-commercial);
 - solo singing: RAVDESS (CC BY-NC-SA 4.0), GTSinger demonstrations (CC BY-NC-SA 4.0), PESnQ 2017
   (research), MTG Turkish makam a cappella sections (CC BY 4.0), Choral Singing Dataset (CC BY 4.0);
 - instrumental music of free games (GPL, CC BY, CC BY-SA, CC0) and the accompaniments of two songs
-  by Software-Entwicklungskit (CC0).
+  by Software-Entwicklungskit (CC0){invented}
 
 The weights are therefore for research and non-commercial use only. Songs and singers of the
 validation split were never heard in training."""
@@ -112,7 +116,7 @@ def card(model, stage, report):
         "",
         "## Trained on",
         "",
-        DATA,
+        DATA.format(invented=f";{INVENTED}" if model in ("unet", "uhnet") else "."),
         "",
         "## Training",
         "",
@@ -151,7 +155,8 @@ def training(model, description, log):
         f"`{trained}`, on {where}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
-        "models took about fifteen hours on two CPU cores and twenty-two minutes on a GPU.\n\n"
+        "models took about fifteen hours on two CPU cores and three quarters of an hour on a "
+        "GPU.\n\n"
         f"{steps} steps of {settings['batch_size']} chunks in {len(log)} epochs; best "
         f"validation loss {float(best['val_loss']):.4f} in epoch {int(best['epoch']) + 1}. Dropout "
         f"{description['network']['dropout']}, {settings['optimizer']}, learning rate "

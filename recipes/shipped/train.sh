@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Make the shipped models from the data: about fifteen hours on two CPU cores, a third
-# of them with AMX, and twenty-two minutes on a GPU.
+# of them with AMX, and three quarters of an hour on a GPU.
 #
 #     recipes/shipped/train.sh DATA
 #
 # DATA holds MIR-1K/ and stems/. A call that was interrupted goes on. Needs the
-# environment (`. .venv/bin/activate`) and the extra `recipes`, and for the last two stages
-# JAX for the machine's GPU (`pip install 'jax[cuda13]'`).
+# environment (`. .venv/bin/activate`) and the extra `recipes`, for the last four stages
+# JAX for the machine's GPU (`pip install 'jax[cuda13]'`), and for the last but one FluidSynth
+# and its soundfont (`apt install fluidsynth fluid-soundfont-gm`).
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -15,7 +16,11 @@ python -c "import matplotlib, vocaltrack" 2> /dev/null || {
     exit 2
 }
 python -c "import jax; assert jax.default_backend() == 'gpu'" 2> /dev/null || {
-    echo "JAX finds no GPU, which the last two stages need: pip install 'jax[cuda13]'" >&2
+    echo "JAX finds no GPU, which the last four stages need: pip install 'jax[cuda13]'" >&2
+    exit 2
+}
+command -v fluidsynth > /dev/null && [ -e /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || {
+    echo "The last stages need FluidSynth: apt install fluidsynth fluid-soundfont-gm" >&2
     exit 2
 }
 for model in dc hdc unet uhnet; do
@@ -37,11 +42,19 @@ prepare() {
     python prepare_data.py --mir1k "$data/MIR-1K" --stems "$data/stems" -o records "$@"
 }
 
-begin() {  # folder: make the runs that a GPU's start from, of the SavedModels in a folder
-    for model in hdc unet uhnet; do
+begin() {  # folder models: make the runs that a GPU's start from, of SavedModels in a folder
+    folder=$1
+    shift
+    for model in "$@"; do
         [ -e runs/$model-begin/best.keras ] || python recipes/shipped/unfold.py \
-            "$1/$model" --records records --run runs/$model-begin
-        [ -e runs/$model.done ] || rm -rf runs/$model  # a GPU's run cannot be gone on with
+            "$folder/$model" --records records --run runs/$model-begin
+    done
+    anew "$@"
+}
+
+anew() {  # models: a GPU's run cannot be gone on with
+    for model in "$@"; do
+        [ -e runs/$model.done ] || rm -rf runs/$model
     done
 }
 
@@ -134,7 +147,7 @@ python recipes/shipped/average.py runs/mean runs/eighth/runs/uhnet --run runs/me
 (
     stage ninth 82c76f6
     prepare --train-chunks 128000 --seed 6
-    begin saved_models
+    begin saved_models hdc unet uhnet
     [ -e runs/hdc.done ] || python recipes/shipped/train_jax.py --model hdc $gpu --epochs 14 \
         --steps-per-epoch 100 --batch-size 512 --initial runs/hdc-begin --run runs/hdc
     touch runs/hdc.done
@@ -162,7 +175,7 @@ done
 (
     stage tenth f8e4ccd
     prepare --train-chunks 16000 --seed 7
-    begin ../saved
+    begin ../saved hdc unet uhnet
     [ -e runs/hdc.done ] || python recipes/shipped/train_jax.py --model hdc $gpu --seconds 310 \
         --steps-per-epoch 100 --batch-size 512 --initial runs/hdc-begin --run runs/hdc
     touch runs/hdc.done
@@ -176,12 +189,54 @@ done
     touch runs/uhnet.done
 )
 python recipes/shipped/average.py runs/tenth/runs/unet-begin runs/tenth/runs/unet --share 0.75 \
-    --records runs/tenth/records --run runs/mean-tenth
-python recipes/shipped/average.py runs/mean-tenth runs/tenth/runs/uhnet \
+    --records runs/tenth/records --run runs/mean-unet-tenth
+python recipes/shipped/average.py runs/mean-unet-tenth runs/tenth/runs/uhnet \
     --records runs/tenth/records --run runs/mean-uhnet-tenth
 ln -sfn tenth/runs/hdc runs/hdc
-ln -sfn mean-tenth runs/unet
-ln -sfn mean-uhnet-tenth runs/uhnet
+for model in unet uhnet; do
+    mean=mean-$model-tenth
+    vocaltrack export --last runs/$mean runs/saved-tenth/$model
+done
+
+# Eleventh stage, of the package as it was then: the U-nets on a GPU, with invented music
+# beside that of the data, echoes and compressors; the uhnet from its mean with the new unet.
+(
+    stage eleventh 17883a3
+    cp -rsfL --no-preserve=mode "$data/stems" .
+    python recipes/shipped/synthetic_music.py -o stems --songs 240
+    python prepare_data.py --mir1k "$data/MIR-1K" --stems stems -o records \
+        --train-chunks 16000 --seed 8
+    begin ../saved-tenth unet uhnet
+    gpu="$gpu --stems stems --batch-size 256 --precision mixed_bfloat16"
+    [ -e runs/unet.done ] || python recipes/shipped/train_jax.py --model unet $gpu --seconds 358 \
+        --steps-per-epoch 400 --initial runs/unet-begin --run runs/unet
+    touch runs/unet.done
+    python recipes/shipped/average.py runs/unet runs/uhnet-begin --run runs/mean
+    [ -e runs/uhnet.done ] || python recipes/shipped/train_jax.py --model uhnet $gpu \
+        --seconds 368 --steps-per-epoch 200 --initial runs/mean --run runs/uhnet
+    touch runs/uhnet.done
+)
+
+# Twelfth stage, of the package as it was then: rough voices, more overdrive, and mixtures
+# with gaps, soft passages and hits; a third of the invented music.
+(
+    stage twelfth 4e89bd7
+    cp -rsfL --no-preserve=mode "$data/stems" .
+    invented=$(ls -d "$PWD"/../eleventh/stems/train/synthetic-* | awk 'NR % 3 == 1')
+    cp -rsfLt stems/train $invented
+    anew unet uhnet
+    gpu="$gpu --stems stems --batch-size 256 --precision mixed_bfloat16 --steps-per-epoch 1000"
+    [ -e runs/unet.done ] || python recipes/shipped/train_jax.py --model unet $gpu --seconds 347 \
+        --initial ../eleventh/runs/unet --run runs/unet
+    touch runs/unet.done
+    python recipes/shipped/average.py runs/unet ../eleventh/runs/uhnet --run runs/mean
+    [ -e runs/uhnet.done ] || python recipes/shipped/train_jax.py --model uhnet $gpu \
+        --seconds 350 --initial runs/mean --run runs/uhnet
+    touch runs/uhnet.done
+)
+for model in unet uhnet; do
+    ln -sfn twelfth/runs/$model runs/$model
+done
 
 vocaltrack export runs/dc saved_models/dc
 for model in hdc unet uhnet; do
