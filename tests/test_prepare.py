@@ -385,7 +385,8 @@ def test_a_song_whose_accompaniment_is_silent_is_no_true_mixture(tmp_path, capfd
     prepare(list(songs.values()), tmp_path / "r", {"train": 32}, FEATURES, mixtures=only_true)
     records = tf.data.TFRecordDataset([str(p) for p in (tmp_path / "r").glob("*.tfrecord")])
     parsed = parse_chunks(tf.constant(list(records.as_numpy_iterator())), FEATURES)
-    assert parsed["accompaniment"].numpy().max(axis=(1, 2)).min() > FEATURES.floor_db + 20
+    sounding = parsed["accompaniment"].numpy().max(axis=(1, 2)) > FEATURES.floor_db + 20
+    assert np.mean(sounding) > 0.8  # but for gaps and soft passages; half, if both songs count
 
 
 def test_songs_that_silence_must_fill_up_are_told(tmp_path, capfd):

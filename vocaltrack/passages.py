@@ -6,6 +6,8 @@ network finds beside those is not to change for them.
 
 import numpy as np
 
+from vocaltrack.augmentation import gain
+
 ROWS = 7  # of what is drawn: all of the excerpt, and up to six hits
 GAP_SECONDS = (0.05, 1.0)
 SOFT_SECONDS = (0.3, 2.5)
@@ -29,12 +31,12 @@ def draw_passages(rng, seconds):
     rows = np.zeros((ROWS, 4), np.float32)
     what = rng.choice(("gap", "soft", "hits"))
     if what == "hits":
-        rows[0] = 0.0, seconds, *2 * [_factor(rng.uniform(*BETWEEN_HITS_DB))]
+        rows[0] = 0.0, seconds, *2 * [gain(rng.uniform(*BETWEEN_HITS_DB))]
         for row in rows[1 : 1 + rng.integers(1, ROWS)]:
             row[:2], row[3] = _span(rng, seconds, HIT_SECONDS), 1.0
         return rows
     rows[0, :2] = _span(rng, seconds, GAP_SECONDS if what == "gap" else SOFT_SECONDS)
-    rows[0, 2:] = 0.0 if what == "gap" else _factor(rng.uniform(*SOFT_DB))
+    rows[0, 2:] = 0.0 if what == "gap" else gain(rng.uniform(*SOFT_DB))
     return rows
 
 
@@ -62,7 +64,3 @@ def _span(rng, seconds, lengths):
     """(start, end) of a passage that begins within the excerpt."""
     start = rng.uniform(0.0, seconds)
     return start, start + rng.uniform(*lengths)
-
-
-def _factor(decibels):
-    return 10.0 ** (decibels / 20.0)

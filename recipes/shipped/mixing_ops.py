@@ -139,9 +139,9 @@ def mix(waveforms, noise, draws, config):
             (see `resample`), "clip" (`overdrive`) and "colour" (points in dB); the
             factors "join" (of the second voice and music), "formants" (of the voices),
             "drums", "balance" (voice over music, or over what it was in true
-            mixtures) and "level" (root mean square of the mixture); "compression" of
-            the voices (the share taken away), "rough" and "flutter" (`roughen`),
-            "late" and "softer" of their echo, "room", "decay" and "wet" of their
+            mixtures) and "level" (root mean square of the mixture but for its passages);
+            "compression" of the voices (the share taken away), "rough" and "flutter"
+            (`roughen`), "late" and "softer" of their echo, "room", "decay" and "wet" of their
             reverberation; "passages" (`passages.draw_passages`).
         config: `FeatureConfig`.
 
