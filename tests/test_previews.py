@@ -1,0 +1,37 @@
+"""What TensorBoard shows of validation chunks; its tags and steps are in test_training.py."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import tensorflow as tf
+
+from vocaltrack import previews
+from vocaltrack.config import FeatureConfig
+from vocaltrack.records import STREAMS
+from vocaltrack.shards import CHUNKS_PER_EXCERPT
+from vocaltrack.silence import fill_silence
+
+FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=16, chunk_frames=16)
+
+
+def test_the_network_shows_what_it_makes_of_filled_silence(monkeypatch, tmp_path):
+    """As it is served; the spectrogram beside it is that of the records."""
+    shape = (previews.CHUNKS * CHUNKS_PER_EXCERPT, 16, 16)
+    chunks = np.random.default_rng(0).uniform(-20, 20, shape).astype(np.float32)
+    chunks[:, :3] = FEATURES.floor_db
+    records, heard = dict.fromkeys(STREAMS, tf.constant(chunks)), []
+
+    def mask(model, log_mel):
+        heard.append(np.asarray(log_mel))
+        return tf.ones_like(log_mel)
+
+    monkeypatch.setattr(previews, "batches", lambda *_: iter([records]))
+    monkeypatch.setattr(previews, "vocals_mask", mask)
+    shown = previews.MaskPreviews(tmp_path, SimpleNamespace(features=FEATURES), tmp_path)
+    shown.set_model(SimpleNamespace(output=None))
+    shown.on_train_begin()
+    shown.on_epoch_end(0)
+    apart = chunks[::CHUNKS_PER_EXCERPT]
+    np.testing.assert_array_equal(heard, [fill_silence(apart, FEATURES)])
+    assert np.all(heard[0][:, :3] > -20)
+    np.testing.assert_array_equal(shown.mixture, apart)
