@@ -56,6 +56,11 @@ def int16(audio):
     return np.round(audio * 32768).astype(np.int16)
 
 
+def padded(*waves):
+    """One after the other as int16, between 100 zeros on either side."""
+    return np.pad(int16(np.concatenate(waves)), 100)
+
+
 def decibels(ratio):
     return 20 * np.log10(ratio)
 
@@ -152,8 +157,7 @@ def test_passages_are_the_packages(recipe):
 
 def test_roughness_is_of_the_voice_that_is_rough(recipe):
     samples = recipe.unpadded_samples(CONFIG)
-    flat = int16(np.concatenate([0.1 * sine(1000, samples), noise(7, samples)]))
-    flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+    flat = padded(0.1 * sine(1000, samples), noise(7, samples))
 
     def mixed(*rough, **changes):
         start = [100, 100, 100 + samples, 100]
@@ -175,8 +179,7 @@ def test_roughness_is_of_the_voice_that_is_rough(recipe):
 def test_passages_are_of_all_stems_and_hits_are_without_the_voices(recipe):
     """Half a second of hit, between which all is 40 dB softer."""
     samples = recipe.unpadded_samples(CONFIG)
-    flat = int16(np.concatenate([noise(6, samples), noise(7, samples + 3000, 0.01)]))
-    flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+    flat = padded(noise(6, samples), noise(7, samples + 3000, 0.01))
     rows = no_passages()
     rows[0], rows[1] = (0.0, 5.0, 0.01, 0.01), (1.0, 1.5, 0.0, 1.0)
     start = [100, 3000, 100 + samples, 3100 + samples]
@@ -306,12 +309,10 @@ def test_moving_mean(gain_ops, axis, size):
 def test_a_plain_mixture_has_the_features_of_its_waveforms(recipe):
     samples = recipe.unpadded_samples(CONFIG)
     voice, music = noise(4, samples) * np.linspace(0.1, 1, samples), 2 * noise(5, samples)
-    flat = int16(np.concatenate([voice, music]))
-    start = [0, 0, samples, 0]
-    padded = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
-    draws = plain([100 + s for s in start], "true", balance=0.5, level=0.2)
-    chunks = recipe.mix(padded, recipe.rooms(CONFIG), draws, CONFIG)
-    stems = np.stack([0.5 * flat[:samples], flat[samples:]]) / np.float32(32768)
+    start = [100, 100, 100 + samples, 100]
+    draws = plain(start, "true", balance=0.5, level=0.2)
+    chunks = recipe.mix(padded(voice, music), recipe.rooms(CONFIG), draws, CONFIG)
+    stems = np.stack([0.5 * int16(voice), int16(music)]) / np.float32(32768)
     stems *= 0.2 / augmentation.rms(stems.sum(axis=0))
     waves = np.stack([stems.sum(axis=0), *stems]).astype(np.float32)
     frames = np.asarray(waveform_to_log_mel(waves, CONFIG))[:, 4 : 4 + 512]
@@ -325,8 +326,7 @@ def test_a_plain_mixture_has_the_features_of_its_waveforms(recipe):
 
 def test_balance_and_level(recipe):
     samples = recipe.unpadded_samples(CONFIG)
-    flat = int16(np.concatenate([noise(6, samples), noise(7, samples, 0.01)]))
-    flat = np.concatenate([np.zeros(100, np.int16), flat, np.zeros(100, np.int16)])
+    flat = padded(noise(6, samples), noise(7, samples, 0.01))
     start = [100, 100, 100 + samples, 100]
 
     def mixed(kind, **changes):

@@ -28,7 +28,7 @@ def draw_passages(rng, seconds):
         vocals and of the accompaniment in it; a later row takes the place of those
         before it. The voice is silent in hits.
     """
-    rows = np.zeros((ROWS, 4), np.float32)
+    rows = no_passages()
     what = rng.choice(("gap", "soft", "hits"))
     if what == "hits":
         rows[0] = 0.0, seconds, *2 * [gain(rng.uniform(*BETWEEN_HITS_DB))]

@@ -102,17 +102,13 @@ def example(chunks, training, config):
     """The example for the network of a `TrainingConfig`; see those above. The network hears
     what `fill_silence` makes of the mixture, as it does when it is served; what it makes of
     the frames that are filled does not count."""
-    exponent = training.power_exponent
-    if training.model in ("unet", "uhnet"):
-        log_mel, target, weight = mask_example(chunks, config, exponent)
-    else:
-        log_mel, target, weight = clustering_example(
-            chunks, config, exponent, training.model == "hdc"
-        )
-    filled = fill_silence(log_mel, config)
-    heard = ops.cast(filled == log_mel, "float32")
-    if training.model == "hdc":
-        weight = {**weight, "masks": weight["masks"] * heard}
-    elif training.model != "dc":
-        weight = weight * heard
-    return filled, target, weight
+    exponent, name = training.power_exponent, training.model
+    filled = fill_silence(chunks["mixture"], config)
+    heard = ops.cast(filled == chunks["mixture"], "float32")
+    if name in ("unet", "uhnet"):
+        _, target, weight = mask_example(chunks, config, exponent)
+        return filled, target, weight * heard
+    _, targets, weights = clustering_example(chunks, config, exponent, name == "hdc")
+    if name == "hdc":
+        weights["masks"] = weights["masks"] * heard
+    return filled, targets, weights

@@ -65,11 +65,16 @@ def rms(audio):
     return ops.sqrt(ops.mean(ops.square(audio), axis=-1, keepdims=True) + 1e-12)
 
 
+def as_loud_as(reference, audio):
+    """`augmentation.as_loud_as`, of [..., samples] both."""
+    return audio * limited(rms(reference) / rms(audio))
+
+
 def overdrive(audio, clip):
     """`augmentation.overdrive`; clip is the full scale over the level, [..., 1]."""
     full_scale = rms(audio) * clip
     clipped = full_scale * ops.tanh(audio / full_scale)
-    return clipped * limited(rms(audio) / rms(clipped))
+    return as_loud_as(audio, clipped)
 
 
 def roughen(audio, noise, flutter, rough, sample_rate):
@@ -78,7 +83,7 @@ def roughen(audio, noise, flutter, rough, sample_rate):
     wander = wander * np.sqrt(2 * np.pi * augmentation.ROUGHNESS_WIDTH_HZ / sample_rate)
     time = np.arange(audio.shape[-1], dtype=np.float32) / sample_rate
     rougher = audio * (1.0 + rough * ops.sin(2 * np.pi * flutter * time + wander))
-    return rougher * limited(rms(audio) / rms(rougher))
+    return as_loud_as(audio, rougher)
 
 
 def passage_gains(rows, samples, sample_rate):
@@ -160,7 +165,7 @@ def mix(waveforms, noise, draws, config):
     audio = ops.concatenate([voices, audio[:, 2:]], axis=1)
     audio = overdrive(audio, draws["clip"][:, :, None])
     first, second = audio[:, ::2], audio[:, 1::2]  # [count, voice and music, samples]
-    second = second * limited(rms(first) / rms(second)) * draws["join"][:, :, None]
+    second = as_loud_as(first, second) * draws["join"][:, :, None]
     voices = [
         reverberate(
             echo(voice[:, 0], draws["late"], draws["softer"]),
