@@ -17,7 +17,7 @@ import time
 import librosa
 import numpy as np
 import soxr
-from excerpts import RATE, loudest, validation_songs
+from excerpts import RATE, add_datasets, loudest, median_and_mean, validation_songs
 from scipy.ndimage import uniform_filter1d
 from stereo import STEREO, in_stereo
 
@@ -35,8 +35,7 @@ HOP = 256
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mir1k", required=True)
-    parser.add_argument("--stems", required=True)
+    add_datasets(parser)
     parser.add_argument("--model", default="uhnet")
     options = parser.parse_args()
     songs = validation_songs(options.mir1k, options.stems)
@@ -66,10 +65,6 @@ def row(*cells):
     print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
 
 
-def both(values):
-    return "–" if np.isnan(values).all() else f"{np.median(values):.2f} ({np.mean(values):.2f})"
-
-
 def overlaps(model, pairs):
     print("| overlap | SI-SDR median (mean) | seconds |\n|---|---|---|")
     for overlap in (0.0, 0.125, 0.25, 0.5, 0.75):
@@ -77,7 +72,7 @@ def overlaps(model, pairs):
         separator.separate(pairs[0][0], RATE)  # traces
         start = time.perf_counter()
         scores = [si_sdr(v, separator.separate(v + a, RATE).vocals) for v, a in pairs]
-        row(overlap, both(scores), f"{time.perf_counter() - start:.1f}")
+        row(overlap, median_and_mean(scores), f"{time.perf_counter() - start:.1f}")
     print()
 
 
@@ -89,7 +84,7 @@ def levels(separator, pairs):
             mixture = (vocals + accompaniment).astype(np.float32)
             factor = gain(target - level_db(mixture))
             scores.append(si_sdr(vocals, separator.separate(mixture * factor, RATE).vocals))
-        row(f"{target} dB", both(scores))
+        row(f"{target} dB", median_and_mean(scores))
     print()
 
 
@@ -103,7 +98,7 @@ def smoothing(separator, pairs):
             estimate = masked(mixture, uniform_filter1d(mask, frames, axis=0), separator)
             values.append(si_sdr(vocals, estimate))
     for frames, values in scores.items():
-        row(f"{frames} frames", both(values))
+        row(f"{frames} frames", median_and_mean(values))
     print()
 
 
@@ -133,7 +128,7 @@ def phases(separator, pairs):
                 for magnitude, stem in zip(magnitudes, stems)
             ]
     for iteration, values in scores.items():
-        row(iteration, both(values))
+        row(iteration, median_and_mean(values))
     print()
 
 
@@ -158,7 +153,7 @@ def speeds(separator, pairs):
         for heard, values in scores.items():
             values.append(si_sdr(vocals, np.mean([found[speed] for speed in heard], axis=0)))
     for heard, values in scores.items():
-        row(", ".join(f"{speed:g}" for speed in heard), both(values))
+        row(", ".join(f"{speed:g}" for speed in heard), median_and_mean(values))
     print()
 
 
@@ -183,7 +178,7 @@ def stereo(separator, pairs, others):
         for name, estimate in zip(STEREO, in_stereo(separator, mixture, RATE)):
             scores[name].append(si_sdr(truth, estimate.ravel()))
     for name, values in scores.items():
-        row(name, both(values))
+        row(name, median_and_mean(values))
     print()
 
 
@@ -209,7 +204,11 @@ def high_band(separator, pairs):
             scores[name].append((score, level_db(found) - level_db(truth)))
     for name, values in scores.items():
         values = np.array(values)
-        row(name, both(values[:, 0]), both(values[:, 1]))
+        row(
+            name,
+            "–" if name == "left out" else median_and_mean(values[:, 0]),
+            median_and_mean(values[:, 1]),
+        )
     print()
 
 

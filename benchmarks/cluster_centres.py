@@ -10,6 +10,7 @@ vocaltrack/clustering.py stands between them.
 import argparse
 
 import numpy as np
+from excerpts import add_datasets
 
 from vocaltrack.chunks import split_chunks
 from vocaltrack.clustering import SongSample, centres_cosine, fit_clusters, fitting_sample
@@ -24,8 +25,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mir1k", required=True)
-    parser.add_argument("--stems", required=True)
+    add_datasets(parser)
     parser.add_argument("--model", default="dc")
     options = parser.parse_args()
     model = load(find_model(options.model))

@@ -1,9 +1,22 @@
-"""The validation songs, and where they are loudest."""
+"""The songs that are measured, where they are loudest, and how scores over them are told."""
+
+import numpy as np
 
 from vocaltrack.augmentation import rms
 from vocaltrack.datasets import read_mir1k, read_stems
 
 RATE = 16000
+
+
+def add_datasets(parser):
+    """Add the options that name the folders of the datasets."""
+    parser.add_argument("--mir1k", required=True, help="folder of MIR-1K")
+    parser.add_argument("--stems", required=True, help="folder of plain stems")
+
+
+def median_and_mean(values):
+    """A cell of a table."""
+    return f"{np.median(values):.2f} ({np.mean(values):.2f})"
 
 
 def validation_songs(mir1k, stems):

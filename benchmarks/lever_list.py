@@ -51,7 +51,7 @@ class Lever:
 
 WIDE_LOW = (16, 32, 64, 128, 256)
 LEVERS = {
-    "as shipped": Lever(),
+    "no change": Lever(),
     "another seed": Lever({"seed": 1}),
     "no amalgamations": Lever(kinds=("true", "instrumental")),
     "no true mixtures": Lever(kinds=("amalgamation", "instrumental")),

@@ -13,18 +13,17 @@ them: what it holds already is not trained again.
 
 import argparse
 import dataclasses
-import functools
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from excerpts import RATE, validation_songs
+from excerpts import RATE, add_datasets, median_and_mean, validation_songs
 from keras import layers
 from lever_list import LEVERS
 
 from vocaltrack import models
-from vocaltrack.compiling import compile_model
+from vocaltrack.compiling import losses, optimizer
 from vocaltrack.config import PRECISIONS, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.export import separate_waveform
@@ -33,10 +32,11 @@ from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
-from vocaltrack.targets import power_weight
+from vocaltrack.silence import fill_silence
+from vocaltrack.targets import example
 
 STEPS = 600
-TRAINED_AS = "0.7.0"  # the version of the package that last changed how networks learn
+TRAINED_AS = "0.12.0"  # the version of the package that last changed how networks learn
 
 
 def build(lever, mean, std, seed):
@@ -57,10 +57,9 @@ def train(lever, manifest, records, initial, precision):
         settings["learning_rate"] = 3e-4
     config = TrainingConfig("unet", **{**settings, **lever.training})
 
-    def example(chunk):
-        target = lever.target(chunk, manifest.features)
-        weight = power_weight(chunk["mixture"], config.power_exponent)
-        return chunk["mixture"], target[..., tf.newaxis], weight
+    def example_of(chunk):
+        log_mel, _, weight = example(chunk, config, manifest.features)
+        return log_mel, lever.target(chunk, manifest.features)[..., tf.newaxis], weight
 
     mean, std = manifest.mean, manifest.std
     if initial:
@@ -72,12 +71,11 @@ def train(lever, manifest, records, initial, precision):
     model = build(lever, mean, std, config.seed)
     keras.config.set_dtype_policy("float32")
     model.set_weights(saved.get_weights())
-    compile_model(model, config)
-    if lever.loss:
-        model.compile(model.optimizer, loss=lever.loss())
+    chosen = optimizer(config)
     if lever.averaged:
-        model.optimizer.use_ema, model.optimizer.ema_momentum = True, lever.averaged
-    dataset = chunks(lever, manifest, records, config).map(example)
+        chosen.use_ema, chosen.ema_momentum = True, lever.averaged
+    model.compile(chosen, loss=lever.loss() if lever.loss else losses(config)[0])
+    dataset = chunks(lever, manifest, records, config).map(example_of)
     model.fit(dataset.prefetch(2), steps_per_epoch=STEPS, verbose=0)
     saved.set_weights(model.get_weights())
     return saved
@@ -98,9 +96,11 @@ def chunks(lever, manifest, records, config):
 def score(model, features, pairs, instrumentals):
     """(SI-SDR of each song, level of what is let through of each instrumental in dB)."""
 
+    def predict(log_mel):
+        return models.vocals_mask(model, fill_silence(log_mel, features))
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def vocals_of(mixture):
-        predict = functools.partial(models.vocals_mask, model)
         return separate_waveform(mixture[tf.newaxis], predict, features)[0][0]
 
     songs = [si_sdr(v, vocals_of(v + a).numpy()) for v, a in pairs]
@@ -120,7 +120,7 @@ def row(name, rows):
     error = gain.std(ddof=1) / np.sqrt(len(gain))
     leaks = rows[name]["instrumentals"]
     return (
-        f"| {name} | {np.median(scores):.2f} ({scores.mean():.2f}) "
+        f"| {name} | {median_and_mean(scores)} "
         f"| {gain.mean():+.2f} ± {error:.2f} | {np.median(leaks):.1f} ({max(leaks):.1f}) |"
     )
 
@@ -134,16 +134,15 @@ def results(path, settings):
     if not path.exists():
         return {"settings": settings, "rows": {}}
     report = read_json(path, "the results")
-    if report["settings"] != settings:
-        raise UserError(f"{path} is of other settings, {report['settings']}; name another file")
+    if report.get("settings") != settings:
+        raise UserError(f"{path} is of other settings; name another file")
     return report
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", required=True)
-    parser.add_argument("--mir1k", required=True)
-    parser.add_argument("--stems", required=True)
+    add_datasets(parser)
     parser.add_argument("--json", required=True, type=Path, help="file of the results")
     parser.add_argument("--initial", metavar="RUN", help="of a unet, to start from")
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")

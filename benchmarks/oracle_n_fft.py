@@ -7,11 +7,10 @@ that the oracle proportion mask reaches on 128 mel bands with hop 128.
 """
 
 import argparse
-import sys
 
 import numpy as np
 import tensorflow as tf
-from excerpts import validation_songs
+from excerpts import add_datasets, median_and_mean, validation_songs
 
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import exits_on_user_error
@@ -26,8 +25,7 @@ def plain_sdr(reference, estimate):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mir1k", required=True)
-    parser.add_argument("--stems", required=True)
+    add_datasets(parser)
     options = parser.parse_args()
     songs = validation_songs(options.mir1k, options.stems)
     songs = [song for song in songs if len(song.stems) == 2]
@@ -40,11 +38,10 @@ def main():
             stems = list(song.load(features.sample_rate).values())
             estimate = oracle_vocals(sum(stems), oracle_mask(*stems, features), features)
             scores.append((si_sdr(stems[0], estimate), plain_sdr(stems[0], estimate)))
-        middle, mean = np.median(scores, axis=0), np.mean(scores, axis=0)
-        cells = [f"{a:.2f} ({b:.2f})" for a, b in zip(middle, mean)]
+        cells = [median_and_mean(values) for values in zip(*scores)]
         print(f"| {n_fft} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":
     with exits_on_user_error():
-        sys.exit(main())
+        main()

@@ -11,8 +11,9 @@ import argparse
 
 import librosa
 import numpy as np
-from choices import STEREO, above, in_stereo, row
+from choices import above, row
 from excerpts import RATE
+from stereo import STEREO, in_stereo
 
 from vocaltrack.audio import read_audio
 from vocaltrack.errors import exits_on_user_error

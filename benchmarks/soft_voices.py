@@ -13,8 +13,7 @@ import argparse
 import itertools
 
 import librosa
-import numpy as np
-from excerpts import RATE, loudest, validation_songs
+from excerpts import RATE, add_datasets, loudest, median_and_mean, validation_songs
 
 from vocaltrack.augmentation import as_loud_as, gain
 from vocaltrack.errors import exits_on_user_error
@@ -26,8 +25,7 @@ SECONDS = 20
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mir1k", required=True)
-    parser.add_argument("--stems", required=True)
+    add_datasets(parser)
     parser.add_argument("--model", action="append", required=True, help="may be repeated")
     options = parser.parse_args()
     kinds = mixtures(validation_songs(options.mir1k, options.stems))
@@ -38,7 +36,7 @@ def main():
         scores = [[si_sdr(v, v + a) for v, a in pairs]]
         for separator in separators.values():
             scores.append([si_sdr(v, separator.separate(v + a, RATE).vocals) for v, a in pairs])
-        cells = [f"{np.median(values):.2f} ({np.mean(values):.2f})" for values in scores]
+        cells = [median_and_mean(values) for values in scores]
         print(f"| {len(pairs)} {kind} | " + " | ".join(cells) + " |", flush=True)
 
 
