@@ -251,10 +251,9 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
     monkeypatch.setattr("vocaltrack.ffmpeg.decode", decoded)
     monkeypatch.setattr("vocaltrack.ffmpeg.describe", lambda path: Description(2, 60.0, None))
     run("separate", song, tmp_path / "v.wav")
-    lines = capsys.readouterr().out.splitlines()[1:]
-    assert lines == [
-        f"{song}: holds 2 audio tracks, of which the first was separated",
-        f"{song}: is 60.00 s long by its header; its sound ends before",
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: {song}: holds 2 audio tracks, of which the first was separated",
+        f"warning: {song}: is 60.00 s long by its header; its sound ends before",
     ]
 
 

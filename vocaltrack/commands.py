@@ -6,7 +6,7 @@ import sys
 
 from vocaltrack import signals
 from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
-from vocaltrack.errors import UserError, say, show, tell
+from vocaltrack.errors import UserError, say, show, tell, warn
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
@@ -47,10 +47,9 @@ def evaluate(options):
         sys.stderr,
     )
     for label, songs in report["heard"].items():
-        say(
-            f"warning: {label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
-            "there do not tell how it does on others",
-            sys.stderr,
+        warn(
+            f"{label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
+            "there do not tell how it does on others"
         )
     for key, error in report["unreadable"].items():
         tell(f"{key} was not scored: {error}")
@@ -73,10 +72,9 @@ def prepare(options):
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         say(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
         if split == "train" and len(manifest.songs[split]) == 1:
-            say(
-                "warning: one song alone trains, so there are no amalgamations; sort your songs "
-                "into folders named train and valid, or add more",
-                sys.stderr,
+            warn(
+                "one song alone trains, so there are no amalgamations; sort your songs "
+                "into folders named train and valid, or add more"
             )
     if kept := sum(song.split == "test" for song in songs):
         say(f"{kept} songs of the test split kept for vocaltrack evaluate")

@@ -33,6 +33,11 @@ def say(text, file=None):
         print(text, file=file, flush=True)
 
 
+def warn(text):
+    """Print on stderr what somebody should know of a result."""
+    say(f"warning: {text}", sys.stderr)
+
+
 def show(text):
     """Print what a command is for, if somebody reads.
 

@@ -150,7 +150,9 @@ def add_separate(parser):
         "--jobs", type=COUNT, metavar="CORES", help="cores of the networks; default: all"
     )
     loudness = parser.add_mutually_exclusive_group()
-    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    loudness.add_argument(
+        "-q", "--quiet", action="store_true", help="say nothing but errors and warnings"
+    )
     loudness.add_argument(
         "-v", "--verbose", action="store_true", help="say times and speeds, and let TensorFlow talk"
     )

@@ -2,7 +2,6 @@
 bytes for the same seed."""
 
 import shutil
-import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from vocaltrack import mixing
 from vocaltrack.config import FeatureConfig
-from vocaltrack.errors import UserError, first_of, say
+from vocaltrack.errors import UserError, first_of, warn
 from vocaltrack.files import PREFIX, make_folder, write_atomically
 from vocaltrack.locks import alone_in
 from vocaltrack.plan import plan_digest
@@ -136,12 +135,11 @@ def _tell_short_and_silent(songs, decoded_songs, features):
         silent += [f"the {stem} of {song.key}" for stem in silent_stems]
         short += [song.key] if samples < needed else []
     if silent:
-        say(f"warning: silent, and so left out: {first_of(silent)}", sys.stderr)
+        warn(f"silent, and so left out: {first_of(silent)}")
     if short:
-        say(
-            f"warning: shorter than the {needed / features.sample_rate:.1f} s of an excerpt, "
-            f"which silence fills up: {first_of(short)}",
-            sys.stderr,
+        warn(
+            f"shorter than the {needed / features.sample_rate:.1f} s of an excerpt, "
+            f"which silence fills up: {first_of(short)}"
         )
 
 

@@ -4,10 +4,9 @@ import contextlib
 import ctypes
 import os
 import platform
-import sys
 from pathlib import Path
 
-from vocaltrack.errors import say
+from vocaltrack.errors import warn
 
 _M_ARENA_MAX = -8  # of glibc's malloc.h
 
@@ -79,8 +78,7 @@ def warn_if_slow_in_bfloat16():
     import tensorflow as tf
 
     if not is_fast_in_bfloat16() and not tf.config.list_physical_devices("GPU"):
-        say(
-            "warning: this processor is not known to be fast in bfloat16 and may train many "
-            "times slower than in float32; leave --precision out",
-            sys.stderr,
+        warn(
+            "this processor is not known to be fast in bfloat16 and may train many "
+            "times slower than in float32; leave --precision out"
         )

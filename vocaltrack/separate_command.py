@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from vocaltrack import signals
-from vocaltrack.config import FILENAME
-from vocaltrack.errors import UserError, say, tell
+from vocaltrack.config import FILENAME, STEM_NAMES
+from vocaltrack.errors import UserError, say, tell, warn
 from vocaltrack.files import folders_for
 from vocaltrack.processor import compute_in_bfloat16, save_memory
 from vocaltrack.quiet import libraries_silenced
@@ -68,7 +68,6 @@ def _separate(options):
 
 def _jobs(options):
     from vocaltrack.batch import Job, plan_jobs
-    from vocaltrack.config import STEM_NAMES
     from vocaltrack.file_separation import check_agreement
 
     if options.output is None:
@@ -105,24 +104,16 @@ def _separate_one(separator, job, options, file):
         started = time.perf_counter()
         with progress_bar(file, options.quiet) as progress:
             written = separate_file(separator, file, targets, options.clip, progress)
+    speed = written.seconds / (time.perf_counter() - started)
+    _warn_of_result(job.source, written)
+    if file.subtype is None:
+        _warn_of_film(ffmpeg.describe(file.path), file, written.seconds + options.start)
     if options.quiet:
         return
-    speed = written.seconds / (time.perf_counter() - started)
     model = f"{separator.model.name}, {separator.method}"
     for stem, (path, _) in targets.items():
         of = f" of {written.seconds:.2f} s by {model}" if stem == "vocals" else ""
         say(f"{path}: {stem}{of}")
-        if str(path) in written.clipped:
-            say(f"{path}: clipped; use --clip rescale or float to keep the peaks")
-    if file.subtype is None:
-        _say_of_film(ffmpeg.describe(file.path), file, written.seconds + options.start)
-    if written.gain != 1.0:
-        say(
-            f"{job.source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "
-            "to keep it from clipping"
-        )
-    if written.silent:
-        say(f"{job.source}: no vocals were found, the vocals are silent")
     if options.verbose:
         say(
             f"{job.source}: {file.sample_rate} Hz, {file.channels} channels, "
@@ -130,8 +121,20 @@ def _separate_one(separator, job, options, file):
         )
 
 
-def _say_of_film(film, file, end):
+def _warn_of_result(source, written):
+    for path in written.clipped:
+        warn(f"{path}: clipped; use --clip rescale or float to keep the peaks")
+    if written.gain != 1.0:
+        warn(
+            f"{source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "
+            "to keep it from clipping"
+        )
+    if written.silent:
+        warn(f"{source}: no vocals were found, the vocals are silent")
+
+
+def _warn_of_film(film, file, end):
     if film.tracks > 1:
-        say(f"{file.path}: holds {film.tracks} audio tracks, of which the first was separated")
+        warn(f"{file.path}: holds {film.tracks} audio tracks, of which the first was separated")
     if film.seconds and file.stop is None and end < film.seconds - SHORTER:
-        say(f"{file.path}: is {film.seconds:.2f} s long by its header; its sound ends before")
+        warn(f"{file.path}: is {film.seconds:.2f} s long by its header; its sound ends before")
