@@ -70,7 +70,7 @@ def fake(monkeypatch):
         def __init__(self, *options):
             self.options = options
 
-        def stream(self, blocks, sample_rate, channels, progress):
+        def stream(self, blocks, sample_rate, channels):
             for block in blocks():
                 yield block, block * self.factor, None
 

@@ -1,6 +1,7 @@
 """Files in, files out, with a cheap separator in the model's place."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ class Fake:
     def __init__(self, vocals, fail_after=None):
         self.vocals, self.fail_after, self.passes = vocals, fail_after, 0
 
-    def stream(self, blocks, sample_rate, channels, progress=None):
+    def stream(self, blocks, sample_rate, channels):
         self.passes += 1
         done = 0
         for block in blocks():
@@ -31,8 +32,6 @@ class Fake:
                     raise UserError("of the model")
                 yield piece, self.vocals(piece).astype(piece.dtype), None
                 done += len(piece)
-                if progress is not None:
-                    progress(done / sample_rate)
 
 
 def half(mixture):
@@ -151,12 +150,18 @@ def test_silent_vocals_are_told_except_of_silence(tmp_path):
     assert not separate(Fake(half), sounding, tmp_path).silent
 
 
-def test_progress_is_told_in_seconds(tmp_path):
+def test_progress_is_told_in_seconds_in_the_callers_thread(tmp_path):
     file = open_audio(written(tmp_path / "m.wav", noise(16000), RATE))
     targets = plan_targets(file, {"vocals": tmp_path / "v.wav"})
-    told = []
-    separate_file(Fake(half), file, targets, progress=told.append)
+    told, threads = [], set()
+
+    def progress(seconds):
+        told.append(seconds)
+        threads.add(threading.current_thread())
+
+    separate_file(Fake(half), file, targets, progress=progress)
     assert told == sorted(told) and told[-1] == 2.0
+    assert threads == {threading.current_thread()}
 
 
 @pytest.mark.parametrize("kind", ["model", "cut flac", "nan", "disk"])

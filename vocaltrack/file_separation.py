@@ -43,7 +43,7 @@ def separate_file(separator, file, targets, clip="rescale", progress=None):
         file: `AudioFile`.
         targets: what `plan_targets` returns.
         clip: see `Separator.separate_file`.
-        progress: called with the seconds done, now and then.
+        progress: called with the seconds written, now and then, in the caller's thread.
 
     Returns:
         `Written`.
@@ -107,8 +107,8 @@ def check_agreement(clip, subtype):
 
 
 def _write(separator, file, targets, gain, clip, progress):
-    sounds = found = False
-    stream = separator.stream(file.blocks, file.sample_rate, file.channels, progress)
+    sounds, found, done = False, False, 0
+    stream = separator.stream(file.blocks, file.sample_rate, file.channels)
     with (
         audio_writers(targets, file.sample_rate, file.channels, file.samples, gain) as writers,
         contextlib.closing(ahead(stream)) as blocks,
@@ -117,9 +117,11 @@ def _write(separator, file, targets, gain, clip, progress):
             sounds, found = sounds or mixture.any(), found or vocals.any()
             for stem, writer in writers.items():
                 writer.write(vocals if stem == "vocals" else mixture - vocals)
+            done += len(mixture)
+            if progress is not None:
+                progress(done / file.sample_rate)
         peaks = [writer.peak for writer in writers.values() if writer.clips]
         if peaks and clip == "rescale":
             raise _TooLoud(max(peaks))
-    samples = next(iter(writers.values())).samples
     clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
-    return Written(samples / file.sample_rate, gain, clipped, bool(sounds and not found))
+    return Written(done / file.sample_rate, gain, clipped, bool(sounds and not found))

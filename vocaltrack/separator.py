@@ -82,7 +82,7 @@ class Separator:
             audio: float [samples, channels] or [samples], full scale at 1.0, at
                 least one sample, all finite.
             sample_rate: Hz, 4000 to 384000.
-            progress: called with the seconds done, now and then.
+            progress: called with the seconds done, now and then, in the caller's thread.
 
         Returns:
             `Separation`, of the input's length, rate and channels.
@@ -107,13 +107,15 @@ class Separator:
         def blocks():
             return (channels[i : i + BLOCK] for i in range(0, len(channels), BLOCK))
 
-        parts, masks = [], []
-        for _, vocals, mask in self.stream(blocks, sample_rate, channels.shape[1], progress):
+        parts, masks, done = [], [], 0
+        for _, vocals, mask in self.stream(blocks, sample_rate, channels.shape[1]):
             parts.append(vocals)
             masks.append(mask)
+            done += len(vocals)
+            if progress is not None:
+                progress(done / sample_rate)
         vocals = np.concatenate(parts).reshape(audio.shape)
-        mask = np.concatenate([mask for mask in masks if len(mask)])
-        return Separation(vocals, (audio - vocals).astype(np.float32), mask)
+        return Separation(vocals, (audio - vocals).astype(np.float32), np.concatenate(masks))
 
     def separate_file(
         self,
@@ -139,7 +141,7 @@ class Separator:
                 them off, "float" writes floating point instead.
             start, duration: seconds of the source to leave out and to take;
                 None takes all.
-            progress: called with the seconds done, now and then.
+            progress: called with the seconds done, now and then, in the caller's thread.
 
         Returns:
             `Written`.
@@ -156,7 +158,7 @@ class Separator:
         targets = plan_targets(file, paths, subtype, clip)
         return separate_file(self, file, targets, clip, progress)
 
-    def stream(self, blocks, sample_rate, channels, progress=None):
+    def stream(self, blocks, sample_rate, channels):
         """Separate block by block, in bounded memory.
 
         Args:
@@ -164,7 +166,6 @@ class Separator:
                 [n, channels] each; clusters go through it twice.
             sample_rate: Hz, 4000 to 384000.
             channels: number of channels, at most 64.
-            progress: called with the seconds done, now and then.
 
         Yields:
             (mixture, vocals, mask) for each block, in clusters' first pass too:
@@ -178,7 +179,7 @@ class Separator:
         griffin_lim = None
         if self.phase == "griffinlim":
             griffin_lim = GriffinLimStream(channels, sample_rate, gains.size)
-        waiting, samples = np.zeros((0, channels), np.float32), 0
+        waiting = np.zeros((0, channels), np.float32)
         with contextlib.closing(ahead(self._masks(blocks, sample_rate))) as masks:
             for block, mask, last in masks:
                 vocals = gains.push(block, mask, last)
@@ -186,10 +187,7 @@ class Separator:
                     vocals = griffin_lim.push(vocals, last)
                 waiting = np.concatenate([waiting, block])
                 mixture, waiting = waiting[: len(vocals)], waiting[len(vocals) :]
-                samples += len(vocals)
                 yield mixture, vocals, mask
-                if progress is not None and len(vocals):
-                    progress(samples / sample_rate)
 
     def _masks(self, blocks, sample_rate):
         """Blocks of the mixture with the mask's frames that became known, and
