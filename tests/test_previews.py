@@ -6,8 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from vocaltrack import previews
-from vocaltrack.config import FeatureConfig
-from vocaltrack.records import STREAMS
+from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
 from vocaltrack.silence import fill_silence
 
@@ -35,3 +34,8 @@ def test_the_network_shows_what_it_makes_of_filled_silence(monkeypatch, tmp_path
     np.testing.assert_array_equal(heard, [fill_silence(apart, FEATURES)])
     assert np.all(heard[0][:, :3] > -20)
     np.testing.assert_array_equal(shown.mixture, apart)
+    shown.on_train_end()
+    (written,) = (tmp_path / "previews").iterdir()
+    events = tf.compat.v1.train.summary_iterator(str(written))
+    tags = {value.tag for event in events for value in event.summary.value}
+    assert "log-mel, target mask, predicted mask" in tags

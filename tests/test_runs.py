@@ -331,6 +331,13 @@ def test_a_run_whose_files_do_not_fit_does_not_go_on(runs, records, tmp_path, na
     assert {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()} == before
 
 
+def test_a_file_in_place_of_a_runs_tensorboard_folder_is_one_line(records, tmp_path):
+    (tmp_path / "tensorboard").touch()
+    with pytest.raises(UserError, match="tensorboard cannot be made: File exists"):
+        train(settings("unet"), SMALL_UNET, records, tmp_path, verbose=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["tensorboard"]
+
+
 def test_weights_for_which_there_is_no_room_are_not_begun(tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=4_999_999)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)

@@ -34,8 +34,8 @@ class MaskPreviews(keras.callbacks.Callback):
         super().__init__()
         self.features = manifest.features
         self.folder = str(Path(folder) / "previews")
-        records = next(iter(batches(manifest, records, "valid", CHUNKS * CHUNKS_PER_EXCERPT)))
-        chunks = {name: stream[::CHUNKS_PER_EXCERPT] for name, stream in records.items()}
+        batch = next(iter(batches(manifest, records, "valid", CHUNKS * CHUNKS_PER_EXCERPT)))
+        chunks = {name: stream[::CHUNKS_PER_EXCERPT] for name, stream in batch.items()}
         self.mixture = chunks["mixture"]
         self.target = proportion_mask(chunks["vocals"], chunks["accompaniment"], self.features)
 
@@ -54,6 +54,9 @@ class MaskPreviews(keras.callbacks.Callback):
         with self.writer.as_default(step=epoch):
             tf.summary.image("log-mel, target mask, predicted mask", pictures, max_outputs=CHUNKS)
             self._play("estimate", mask)
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
 
     def _play(self, name, mask):
         power = tf.pow(10.0, self.mixture / 10.0) * mask

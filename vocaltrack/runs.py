@@ -32,6 +32,7 @@ DEFAULTS = {
     for config in (TrainingConfig, ClusteringConfig, UnetConfig)
     for field in dataclasses.fields(config)
 }
+TENSORBOARD = "tensorboard"
 WRITTEN = ("best.keras", "log.csv", "newest.weights.h5")  # after an epoch
 OF_MASK_HEADS = ("embedding_weight", "power_exponent")
 # What Keras and h5py raise for files that are not whole.
@@ -195,7 +196,7 @@ def claimed_run(run, description):
     for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
         if (run / part).exists():
             raise UserError(f"{run} holds {what}; give the run a folder of its own")
-    make_folder(run)
+    make_folder(run / TENSORBOARD)
     with alone_in(run):
         try:
             _refuse_other_settings(run, description)

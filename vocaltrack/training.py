@@ -12,7 +12,7 @@ from vocaltrack.errors import UserError, say
 from vocaltrack.pipeline import batches, corrupt_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import claimed_run, describe_run, refuse_ignored_settings
+from vocaltrack.runs import TENSORBOARD, claimed_run, describe_run, refuse_ignored_settings
 from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
 
@@ -55,7 +55,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             rest = "no more to come" if has_stopped or done >= config.epochs else "going on"
             say(f"{run}: {done} of {config.epochs} epochs are done, {rest}")
         try:
-            previews = MaskPreviews(run / "tensorboard", manifest, records)
+            previews = MaskPreviews(run / TENSORBOARD, manifest, records)
             return model.fit(
                 examples(config, manifest, records, "train", config.seed + done),
                 validation_data=valid,
@@ -101,7 +101,7 @@ def _callbacks(config, keeper, previews):
         keras.callbacks.TerminateOnNaN(),
         keeper,
         Stopping(config.patience, keeper.losses()),
-        keras.callbacks.TensorBoard(keeper.run / "tensorboard"),
+        keras.callbacks.TensorBoard(keeper.run / TENSORBOARD),
         previews,
     ]
     if config.decay == "plateau":
