@@ -30,6 +30,12 @@ def test_an_hdc_can_start_from_a_dc():
         np.testing.assert_array_equal(new, old)
 
 
+def test_an_hdc_starts_out_as_the_hdc_it_is_made_from():
+    source, target = clustering(seed=1), clustering(seed=2)
+    copy_weights(source, target)
+    assert_same_outputs(source, target)
+
+
 def test_refuses_to_start_from_a_larger_network():
     source = build_unet(UnetConfig(filters=4, style="strided"), MEAN, STD)
     with pytest.raises(ValueError, match="shape"):
@@ -48,3 +54,28 @@ def test_refuses_to_start_from_a_smaller_clustering_network():
     larger = ClusteringConfig(units=5, layers=1, embedding_size=3)
     with pytest.raises(ValueError, match="shape"):
         copy_weights(built("dc"), build_clustering(larger, MEAN, STD))
+
+
+def test_refuses_to_leave_a_mask_head_out():
+    with pytest.raises(ValueError, match="only one of the networks has the layers mask_head"):
+        copy_weights(clustering(), clustering(mask_head=False))
+
+
+def test_refuses_to_start_from_a_network_of_more_or_fewer_layers():
+    """Whose other layers would stay random, or be lost."""
+    shallow, deep = (
+        build_clustering(ClusteringConfig(units=2, layers=n, embedding_size=2), MEAN, STD)
+        for n in (1, 2)
+    )
+    for source, target in ((shallow, deep), (deep, shallow)):
+        before = target.get_weights()
+        with pytest.raises(ValueError, match="only one of the networks has the layers bi_gru_2"):
+            copy_weights(source, target)
+        assert all(np.array_equal(a, b) for a, b in zip(before, target.get_weights()))
+
+
+def test_refuses_to_start_from_a_u_net_of_the_other_style():
+    strided, double = (unet(style) for style in ("strided", "double"))
+    for source, target in ((strided, double), (double, strided)):
+        with pytest.raises(ValueError, match="only one of the networks has the layers "):
+            copy_weights(source, target)

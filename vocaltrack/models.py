@@ -12,6 +12,7 @@ from vocaltrack.config import CHUNK_FRAMES
 from vocaltrack.unet import double_unet, strided_unet
 
 POOLINGS = 4
+MASK_HEAD = "mask_head"
 
 
 def build_clustering(config, mean, std, mask_head=False):
@@ -39,7 +40,7 @@ def build_clustering(config, mean, std, mask_head=False):
     outputs = {"embeddings": layers.UnitNormalization(name="embeddings", dtype="float32")(vectors)}
     if mask_head:
         head = layers.Dropout(config.dropout)(projection)
-        head = layers.Dense(mels * 2, name="mask_head")(head)
+        head = layers.Dense(mels * 2, name=MASK_HEAD)(head)
         head = layers.Reshape((CHUNK_FRAMES, mels, 2))(head)
         outputs["masks"] = layers.Softmax(name="masks", dtype="float32")(head)
     return keras.Model(inputs, outputs, name="hdc" if mask_head else "dc")
@@ -134,7 +135,8 @@ def copy_weights(source, target):
 
     A convolution that has more input channels in the target keeps the
     source's kernel for the first ones and starts at 0 for the others, so
-    that a UH-net starts out as the U-net that it was made from.
+    that a UH-net starts out as the U-net that it was made from. The hdc inside a
+    UH-net stays as it is, and so does an hdc's mask head when the source is a dc.
 
     Args:
         source: trained `keras.Model`.
@@ -143,14 +145,25 @@ def copy_weights(source, target):
     Raises:
         ValueError: the networks differ in another way.
     """
-    trained = {layer.name: layer for layer in source.layers if layer.weights}
-    for layer in target.layers:
-        twin = trained.get(layer.name)
-        if twin is None or isinstance(layer, keras.Model):
-            continue
-        for mine, theirs in zip(layer.weights, twin.weights):
+    trained, fresh = _own_layers(source), _own_layers(target)
+    if MASK_HEAD not in trained:
+        fresh.pop(MASK_HEAD, None)
+    odd = trained.keys() ^ fresh.keys()
+    if odd:
+        raise ValueError(f"only one of the networks has the layers {', '.join(sorted(odd))}")
+    for name in trained:
+        for mine, theirs in zip(fresh[name].weights, trained[name].weights, strict=True):
             value = ops.convert_to_numpy(theirs)
             if value.ndim == 4 and mine.shape[2] > value.shape[2]:
                 channels = (0, mine.shape[2] - value.shape[2])
                 value = np.pad(value, [(0, 0), (0, 0), channels, (0, 0)])
             mine.assign(value)
+
+
+def _own_layers(model):
+    """The layers that have weights, by name, without those of a network inside."""
+    return {
+        layer.name: layer
+        for layer in model.layers
+        if layer.weights and not isinstance(layer, keras.Model)
+    }
