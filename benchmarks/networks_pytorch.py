@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from vocaltrack.config import CLUSTERING_MODELS
+
 FRAMES, MELS = 128, 128
 
 
@@ -178,7 +180,7 @@ def _double(inputs, outputs):
 def build(name, configs):
     """The twin of one of the four networks."""
     clustering, unet = configs
-    if name in ("dc", "hdc"):
+    if name in CLUSTERING_MODELS:
         return Clustering(clustering, name == "hdc")
     kind = {"strided": StridedUnet, "double": DoubleUnet}[unet.style]
     if name == "unet":

@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from vocaltrack.config import UNETS
+
 SCRIPT = Path(__file__).resolve().parent.parent / "separate.py"
 RATE = 44100
 
@@ -34,7 +36,7 @@ def main():
         for seconds in options.seconds or [30, 240, 3600]:
             song = Path(folder) / f"{seconds}.wav"
             make_song(song, seconds)
-            for model in options.model or ["unet", "uhnet"]:
+            for model in options.model or UNETS:
                 runs = [measure(model, song, Path(folder)) for _ in range(options.runs)]
                 print(row(model, seconds, runs), flush=True)
 

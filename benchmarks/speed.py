@@ -19,7 +19,7 @@ import keras
 from timing import BATCH, chunks_a_second, fast_precisions
 
 from vocaltrack.compiling import compile_model
-from vocaltrack.config import MODEL_NAMES, PRESETS, TrainingConfig, preset
+from vocaltrack.config import CLUSTERING_MODELS, MODEL_NAMES, PRESETS, TrainingConfig, preset
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.records import Manifest
@@ -60,7 +60,7 @@ def build(name, configs, manifest, precision):
     clustering, unet = configs
     hdc = build("hdc", configs, manifest, "float32") if name == "uhnet" else None
     keras.config.set_dtype_policy(precision)
-    if name in ("dc", "hdc"):
+    if name in CLUSTERING_MODELS:
         return build_clustering(clustering, manifest.mean, manifest.std, name == "hdc")
     return build_unet(unet, manifest.mean, manifest.std, hdc)
 

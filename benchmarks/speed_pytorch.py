@@ -18,12 +18,12 @@ from timing import BATCH, chunks_a_second, fast_precisions
 from torch import nn
 from torch.nn import functional
 
-from vocaltrack.config import MODEL_NAMES, PRESETS, preset
+from vocaltrack.config import CLUSTERING_MODELS, MODEL_NAMES, PRESETS, UNETS, preset
 
 
 def predict(name, model, log_mel):
     """What a network makes of a batch [batch, frames, mels]."""
-    if name in ("dc", "hdc"):
+    if name in CLUSTERING_MODELS:
         return model(log_mel)
     image = log_mel[:, None].to(memory_format=torch.channels_last)
     return torch.sigmoid(model(image)[:, 0].float())
@@ -31,7 +31,7 @@ def predict(name, model, log_mel):
 
 def loss_of(name, outputs, share, weight):
     """The training loss of a network's outputs."""
-    if name in ("unet", "uhnet"):
+    if name in UNETS:
         return functional.binary_cross_entropy(outputs, share, weight)
     vectors, masks = outputs
     loss = clustering_loss(vectors.flatten(1, 2), (share > 0.5).flatten(1))

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vocaltrack.config import FeatureConfig
+from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.pipeline import batches
-from vocaltrack.records import STREAMS, Manifest, encode_chunk
+from vocaltrack.records import Manifest, encode_chunk
 
 FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=4, chunk_frames=8)
 SHARDS = {"train": (10, 6), "valid": (7,)}

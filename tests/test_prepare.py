@@ -17,7 +17,7 @@ import tensorflow as tf
 from vocaltrack import plan
 from vocaltrack import prepare as preparation
 from vocaltrack.augmentation import SPEED_SEMITONES
-from vocaltrack.config import FeatureConfig
+from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
@@ -25,7 +25,7 @@ from vocaltrack.mixing import KINDS, Mixer, MixtureConfig
 from vocaltrack.pipeline import batches
 from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.prepare import prepare
-from vocaltrack.records import MANIFEST, STREAMS, Manifest, parse_chunks
+from vocaltrack.records import MANIFEST, Manifest, parse_chunks
 from vocaltrack.shards import decode_song, excerpt_samples
 from vocaltrack.workers import process_pool
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from vocaltrack.config import FeatureConfig
+from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.errors import UserError
-from vocaltrack.records import MANIFEST, SCHEMA, STREAMS, Manifest, encode_chunk, parse_chunks
+from vocaltrack.records import MANIFEST, SCHEMA, Manifest, encode_chunk, parse_chunks
 
 FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=4, chunk_frames=8)
 

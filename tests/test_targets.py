@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from vocaltrack.config import FeatureConfig, TrainingConfig
-from vocaltrack.records import STREAMS
+from vocaltrack.config import STREAMS, FeatureConfig, TrainingConfig
 from vocaltrack.silence import fill_silence
-from vocaltrack.targets import clustering_example, example, mask_example, power_weight
+from vocaltrack.targets import example, power_weight
 
 FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=4, chunk_frames=8)
 FLOOR_DB = 10 * np.log10(FEATURES.power_floor)
@@ -33,6 +32,20 @@ def weights(chunk, exponent):
     return raised / raised.mean(axis=(1, 2), keepdims=True)
 
 
+def filled(chunk):
+    """What the networks hear, in training as when they are served: silence is the mean of
+    the other frames."""
+    log_mel = np.asarray(fill_silence(chunk["mixture"], FEATURES))
+    changed = np.abs(log_mel - chunk["mixture"])
+    assert changed[:, 1].min() > 10 and not changed[:, 2:].any()  # frame 1 is silent
+    return log_mel
+
+
+def mask_weights(chunk):
+    """What is made of filled frames does not count."""
+    return np.where(filled(chunk) == chunk["mixture"], weights(chunk, 0.25), 0.0)
+
+
 @pytest.mark.parametrize("exponent", [0.25, 0.5, 1.0])
 def test_power_weight(exponent):
     chunk = chunks()
@@ -50,57 +63,33 @@ def test_power_weight_of_exponent_0_is_1():
     np.testing.assert_array_equal(power_weight(chunks()["mixture"], 0.0), np.ones((3, 8, 4)))
 
 
-def test_mask_example():
+@pytest.mark.parametrize("model", ["unet", "uhnet"])
+def test_the_u_nets_learn_the_proportion_mask(model):
     chunk = chunks()
-    log_mel, target, weight = mask_example(chunk, FEATURES, 0.25)
-    np.testing.assert_array_equal(log_mel, chunk["mixture"])
+    log_mel, target, weight = example(chunk, TrainingConfig(model), FEATURES)
+    np.testing.assert_array_equal(log_mel, filled(chunk))
     assert target.shape == (3, 8, 4, 1)
     np.testing.assert_allclose(target[..., 0], shares(chunk), atol=1e-6)
     assert not target[:, :2].numpy().any()  # vocals on the floor, the music too or not
     np.testing.assert_allclose(target[:, 2, :, 0], 1.0, atol=0.1)  # music on the floor
-    np.testing.assert_allclose(weight, weights(chunk, 0.25), rtol=1e-4)
+    np.testing.assert_allclose(weight, mask_weights(chunk), rtol=1e-4)
 
 
-@pytest.mark.parametrize("with_masks", [False, True])
-def test_clustering_example(with_masks):
+@pytest.mark.parametrize("model", ["dc", "hdc"])
+def test_the_clustering_networks_learn_the_binary_mask_and_the_hdc_both_shares(model):
     chunk = chunks()
-    log_mel, targets, weight = clustering_example(chunk, FEATURES, 0.25, with_masks)
-    np.testing.assert_array_equal(log_mel, chunk["mixture"])
+    log_mel, targets, weight = example(chunk, TrainingConfig(model), FEATURES)
+    np.testing.assert_array_equal(log_mel, filled(chunk))
     binary = chunk["vocals"] > chunk["accompaniment"]
     assert not binary[:, :2].any()
     loud = chunk["mixture"] > chunk["mixture"].max(axis=(1, 2), keepdims=True) - 50
-    assert 0 < loud.sum() < loud.size
+    assert 0 < loud.sum() < loud.size and not loud[:, 1].any()
     np.testing.assert_array_equal(targets["embeddings"], np.stack([binary, loud], axis=-1))
     np.testing.assert_array_equal(weight["embeddings"], np.ones(3))
-    if not with_masks:
+    if model == "dc":
         assert set(targets) == set(weight) == {"embeddings"}
         return
     assert set(targets) == set(weight) == {"embeddings", "masks"}
     share = shares(chunk)
     np.testing.assert_allclose(targets["masks"], np.stack([share, 1 - share], -1), atol=1e-6)
-    np.testing.assert_allclose(weight["masks"], weights(chunk, 0.25), rtol=1e-4)
-
-
-@pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
-def test_networks_hear_in_training_what_they_hear_when_served(model):
-    """Silence is the mean of the other frames, and what is made of it does not count."""
-    chunk, training = chunks(), TrainingConfig(model)
-    log_mel, target, weight = example(chunk, training, FEATURES)
-    filled = np.asarray(fill_silence(chunk["mixture"], FEATURES))
-    assert np.abs(filled - chunk["mixture"])[:, 1].min() > 10  # where both are on the floor
-    np.testing.assert_array_equal(log_mel, filled)
-    exponent = training.power_exponent
-    if model in ("unet", "uhnet"):
-        _, *expected = mask_example(chunk, FEATURES, exponent)
-        whole, target, weight = {"masks": expected}, {"masks": target}, {"masks": weight}
-    else:
-        _, *expected = clustering_example(chunk, FEATURES, exponent, model == "hdc")
-        whole = {name: [part[name] for part in expected] for name in expected[0]}
-    assert set(whole) == set(target) == set(weight)
-    for name, (targets, weights_of_all) in whole.items():
-        np.testing.assert_array_equal(target[name], targets)
-        if name == "masks":
-            weights_of_all = np.where(filled == chunk["mixture"], weights_of_all, 0.0)
-        np.testing.assert_array_equal(weight[name], weights_of_all)
-    if "embeddings" in target:
-        assert not np.any(target["embeddings"][:, 1, :, 1])
+    np.testing.assert_allclose(weight["masks"], mask_weights(chunk), rtol=1e-4)

@@ -115,17 +115,18 @@ def fitting_sample(sample, embed, head, config):
     chunks, sounds = sample.sounding()
     if sounds.sum() < 2:
         return None
-    groups = [chunks[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
     share = min(1.0, FIT_BINS / sounds.sum())
     chosen = sounds & (np.random.default_rng(SEED).random(sounds.shape) < share)
     chosen = chosen if chosen.sum() >= 2 else sounds
-    marks = [chosen[i : i + GROUP] for i in range(0, len(chunks), GROUP)]
-    vectors = np.concatenate([np.asarray(embed(tf.constant(g)))[m] for g, m in zip(groups, marks)])
+    groups = [slice(i, i + GROUP) for i in range(0, len(chunks), GROUP)]
+
+    def of_chosen(network):
+        return np.concatenate(
+            [np.asarray(network(tf.constant(chunks[g])))[chosen[g]] for g in groups]
+        )
+
     low = np.broadcast_to(mel_centres(config) < LOW_HZ, sounds.shape)[chosen]
-    masks = None
-    if head is not None:
-        masks = np.concatenate([np.asarray(head(tf.constant(g)))[m] for g, m in zip(groups, marks)])
-    return vectors, masks, low
+    return of_chosen(embed), None if head is None else of_chosen(head), low
 
 
 def fit_clusters(vectors):

@@ -2,6 +2,7 @@
 
 import keras
 
+from vocaltrack.config import UNETS
 from vocaltrack.losses import DeepClusteringLoss
 
 WARMUP_STEPS = 200
@@ -37,7 +38,7 @@ def losses(config):
         dicts from an output's name to its loss and to its weight.
     """
     mask_loss = keras.losses.BinaryCrossentropy()
-    if config.model in ("unet", "uhnet"):
+    if config.model in UNETS:
         return mask_loss, None
     embeddings = DeepClusteringLoss(config.target_columns)
     if config.model == "dc":

@@ -1,8 +1,8 @@
 """Settings of the features, the networks and their training, as plain frozen data.
 
-They are written to JSON beside every record file and into every exported
-model, and are compared by name when the two meet. At the top stand the constants
-that several modules share.
+The features' travel with records, runs and models, and are compared by name where two
+meet; the others are written to a run's run.json. At the top stand the constants that
+several modules share.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ BLOCK = 1 << 17  # samples of a file that are read at a time
 CHUNK_FRAMES = 128
 SPLITS = ("train", "valid", "test")
 STEM_NAMES = ("vocals", "accompaniment")
+STREAMS = ("mixture", *STEM_NAMES)  # of which records hold the log-mel
 OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
 MOST_OVERLAP = 0.9
 CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
@@ -21,7 +22,9 @@ FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batc
 VALID_CHUNKS = 2048  # to validate on, unless a quarter of the training chunks is less
 METHODS = ("head", "clusters")  # where a mask comes from: the mask head or k-means
 PHASES = ("mixture", "griffinlim")  # of the vocals
-MODEL_NAMES = ("dc", "hdc", "unet", "uhnet")
+CLUSTERING_MODELS = ("dc", "hdc")
+UNETS = ("unet", "uhnet")
+MODEL_NAMES = CLUSTERING_MODELS + UNETS
 OPTIMIZERS = ("rmsprop", "adam")
 DECAYS = ("plateau", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")

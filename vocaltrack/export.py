@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from vocaltrack import __version__
 from vocaltrack.chunks import song_mask
+from vocaltrack.config import CLUSTERING_MODELS
 from vocaltrack.contract import CONTRACT_ASSET, CONTRACT_VERSION, write_checksums
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.features import inverse_stft, log_mel, stft
@@ -72,7 +73,7 @@ class _Served(tf.Module):
                 return {"vocals": vocals, "accompaniment": rest}
 
             self.endpoints.update(serving_default=serving_default, masks=masks)
-        if model.name in ("dc", "hdc"):
+        if model.name in CLUSTERING_MODELS:
 
             @tf.function(input_signature=[chunk], autograph=False)
             def embeddings(log_mel):

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from vocaltrack.config import FeatureConfig
+from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.jsonfiles import read_json, write_json
 
 SCHEMA = 1
-STREAMS = ("mixture", "vocals", "accompaniment")
 MANIFEST = "manifest.json"
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from vocaltrack.config import STEM_NAMES, FeatureConfig
+from vocaltrack.config import STEM_NAMES, STREAMS, FeatureConfig
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import write_atomically
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.mixing import KINDS, Mixer, MixtureConfig
 from vocaltrack.pool import Pool, sounding_segments
-from vocaltrack.records import STREAMS, encode_chunk
+from vocaltrack.records import encode_chunk
 from vocaltrack.tensorflow_loading import load_tensorflow
 
 CHUNKS_PER_EXCERPT = 4

@@ -4,6 +4,7 @@ import contextlib
 
 import keras
 
+from vocaltrack.config import CLUSTERING_MODELS, UNETS
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, copy_weights
 from vocaltrack.runs import load_run, songs_heard
@@ -88,7 +89,7 @@ def networks(config, network, manifest, others):
 
     def build():
         keras.utils.set_random_seed(config.seed)
-        if config.model in ("dc", "hdc"):
+        if config.model in CLUSTERING_MODELS:
             model = build_clustering(network, mean, std, config.model == "hdc")
         else:
             model = build_unet(network, mean, std, clustering)
@@ -119,4 +120,4 @@ def _dtype_policy(name):
 
 def _sources(model):
     """The models that a model can start from."""
-    return {"hdc": ("dc", "hdc"), "uhnet": ("unet", "uhnet")}.get(model, (model,))
+    return {"hdc": CLUSTERING_MODELS, "uhnet": UNETS}.get(model, (model,))

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from vocaltrack.config import STREAMS, UNETS
 from vocaltrack.mel import FLOOR_MARGIN_DB, sounding
 from vocaltrack.silence import fill_silence
 
@@ -56,59 +57,34 @@ def power_weight(mixture_db, exponent):
     return weight / ops.mean(weight, axis=(1, 2), keepdims=True)
 
 
-def mask_example(chunks, config, exponent):
-    """An example for a network with a mask output (unet, uhnet).
-
-    Args:
-        chunks: dict from "mixture", "vocals" and "accompaniment" to float32
-            [batch, time, mel] in dB.
-        config: `FeatureConfig`.
-        exponent: of the mask loss's weights, see `power_weight`.
-
-    Returns:
-        (log_mel, target mask, weight), float32 [batch, time, mel], the target with a
-        last axis of 1.
-    """
-    target = proportion_mask(chunks["vocals"], chunks["accompaniment"], config)
-    weight = power_weight(chunks["mixture"], exponent)
-    return chunks["mixture"], target[..., None], weight
-
-
-def clustering_example(chunks, config, exponent, with_masks):
-    """An example for the clustering networks (dc, hdc).
-
-    Args:
-        chunks, config, exponent: as for `mask_example`.
-        with_masks: whether the network has the mask head.
-
-    Returns:
-        (log_mel, targets, weights); targets["embeddings"] is float32
-        [batch, time, mel, 2]: the binary mask, and 1 where the mixture sounds;
-        targets["masks"] and weights["masks"] are as in `mask_example`.
-    """
-    binary = binary_mask(chunks["vocals"], chunks["accompaniment"])
-    loudest = ops.max(chunks["mixture"], axis=(1, 2), keepdims=True)
-    weight = ops.cast(sounding(chunks["mixture"], loudest, config), "float32")
-    targets = {"embeddings": ops.stack([binary, weight], axis=-1)}
-    weights = {"embeddings": ops.ones(ops.shape(binary)[:1])}
-    if with_masks:
-        share = proportion_mask(chunks["vocals"], chunks["accompaniment"], config)
-        targets["masks"] = ops.stack([share, 1.0 - share], axis=-1)
-        weights["masks"] = power_weight(chunks["mixture"], exponent)
-    return chunks["mixture"], targets, weights
-
-
 def example(chunks, training, config):
-    """The example for the network of a `TrainingConfig`; see those above. The network hears
-    what `fill_silence` makes of the mixture, as it does when it is served; what it makes of
-    the frames that are filled does not count."""
-    exponent, name = training.power_exponent, training.model
-    filled = fill_silence(chunks["mixture"], config)
-    heard = ops.cast(filled == chunks["mixture"], "float32")
-    if name in ("unet", "uhnet"):
-        _, target, weight = mask_example(chunks, config, exponent)
-        return filled, target, weight * heard
-    _, targets, weights = clustering_example(chunks, config, exponent, name == "hdc")
-    if name == "hdc":
-        weights["masks"] = weights["masks"] * heard
+    """What a network learns from. It hears what `fill_silence` makes of the mixture, as it
+    does when it is served; its masks do not count in the frames that are filled.
+
+    Args:
+        chunks: dict from each of `STREAMS` to float32 [batch, time, mel] in dB.
+        training: `TrainingConfig`.
+        config: `FeatureConfig`.
+
+    Returns:
+        (log_mel, targets, weights). For the U-nets the targets are the proportion mask
+        [batch, time, mel, 1] and the weights [batch, time, mel]. For dc and hdc both are
+        dicts by the network's output: targets["embeddings"] is [batch, time, mel, 2], the
+        binary mask and 1 where the mixture sounds; of the hdc's, targets["masks"] is
+        [batch, time, mel, 2], the share of the vocals and that of the accompaniment.
+    """
+    mixture, vocals, accompaniment = (chunks[name] for name in STREAMS)
+    filled = fill_silence(mixture, config)
+    share = proportion_mask(vocals, accompaniment, config)
+    weight = power_weight(mixture, training.power_exponent)
+    weight = weight * ops.cast(filled == mixture, "float32")
+    if training.model in UNETS:
+        return filled, share[..., None], weight
+    loudest = ops.max(mixture, axis=(1, 2), keepdims=True)
+    sounds = ops.cast(sounding(mixture, loudest, config), "float32")
+    binary = binary_mask(vocals, accompaniment)
+    targets = {"embeddings": ops.stack([binary, sounds], axis=-1)}
+    weights = {"embeddings": ops.ones(ops.shape(binary)[:1])}
+    if training.model == "hdc":
+        targets["masks"], weights["masks"] = ops.stack([share, 1.0 - share], axis=-1), weight
     return filled, targets, weights

@@ -1,8 +1,18 @@
 """The options of the commands that train, as functions that add them to a parser."""
 
-from vocaltrack.config import DECAYS, OPTIMIZERS, PRECISIONS, PRESETS
+from vocaltrack.config import (
+    CLUSTERING_MODELS,
+    DECAYS,
+    OPTIMIZERS,
+    PRECISIONS,
+    PRESETS,
+    UNETS,
+    TrainingConfig,
+    UnetConfig,
+)
 from vocaltrack.options import COUNT, FOLDER, SEED, number
 
+DEFAULTS, NETWORK_DEFAULTS = TrainingConfig("unet"), UnetConfig()
 _SHARE = number(float, 0.0, 1.0)
 
 
@@ -22,50 +32,65 @@ def _add_training(parser, models):
         "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
     )
     parser.add_argument(
-        "--optimizer", choices=OPTIMIZERS, default="rmsprop", help="rmsprop is the paper's"
+        "--optimizer", choices=OPTIMIZERS, default=DEFAULTS.optimizer, help="rmsprop is the paper's"
     )
     parser.add_argument(
         "--learning-rate",
         type=number(float, 1e-9, 1.0),
-        default=1e-3,
+        default=DEFAULTS.learning_rate,
         help="at the start, or after the warm-up",
     )
     parser.add_argument(
         "--decay",
         choices=DECAYS,
-        default="plateau",
+        default=DEFAULTS.decay,
         help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
         "up over 200 steps, then fall to zero at the last epoch",
     )
-    parser.add_argument("--batch-size", type=number(int, 1, 4096), default=32, help="chunks a step")
     parser.add_argument(
-        "--dropout", type=number(float, 0.0, 0.95), default=0.5, help="share of values dropped"
+        "--batch-size", type=number(int, 1, 4096), default=DEFAULTS.batch_size, help="chunks a step"
+    )
+    parser.add_argument(
+        "--dropout",
+        type=number(float, 0.0, 0.95),
+        default=NETWORK_DEFAULTS.dropout,
+        help="share of values dropped",
     )
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
-        default="float32",
+        default=DEFAULTS.precision,
         help="mixed_bfloat16 trains U-nets faster where the processor has AMX or is a Zen 4",
     )
-    parser.add_argument("--epochs", type=COUNT, default=50, help="in all, earlier ones included")
     parser.add_argument(
-        "--steps-per-epoch", type=COUNT, default=250, help="steps between validations"
+        "--epochs", type=COUNT, default=DEFAULTS.epochs, help="in all, earlier ones included"
     )
     parser.add_argument(
-        "--patience", type=COUNT, default=10, help="epochs without improvement until it stops"
+        "--steps-per-epoch",
+        type=COUNT,
+        default=DEFAULTS.steps_per_epoch,
+        help="steps between validations",
     )
-    parser.add_argument("--seed", type=SEED, default=0, help="of weights, dropout and shuffling")
+    parser.add_argument(
+        "--patience",
+        type=COUNT,
+        default=DEFAULTS.patience,
+        help="epochs without improvement until it stops",
+    )
+    parser.add_argument(
+        "--seed", type=SEED, default=DEFAULTS.seed, help="of weights, dropout and shuffling"
+    )
     parser.add_argument(
         "--power-exponent",
         type=_SHARE,
-        default=0.25,
+        default=DEFAULTS.power_exponent,
         help="weigh the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
     )
 
 
 def add_train_clustering(parser):
     """Options of `train-clustering`."""
-    _add_training(parser, ("dc", "hdc"))
+    _add_training(parser, CLUSTERING_MODELS)
     parser.add_argument(
         "--initial",
         type=FOLDER,
@@ -75,21 +100,21 @@ def add_train_clustering(parser):
     parser.add_argument(
         "--embedding-weight",
         type=_SHARE,
-        default=0.5,
+        default=DEFAULTS.embedding_weight,
         help="hdc: share of the clustering loss in the joint loss; the mask loss has the rest",
     )
     parser.add_argument(
         "--target-columns",
         type=int,
         choices=(1, 2),
-        default=2,
+        default=DEFAULTS.target_columns,
         help="columns of the clustering target; 1 is the paper's, which scatters the accompaniment",
     )
 
 
 def add_train_unet(parser):
     """Options of `train-unet`."""
-    _add_training(parser, ("unet", "uhnet"))
+    _add_training(parser, UNETS)
     parser.add_argument(
         "--clustering",
         type=FOLDER,
@@ -99,7 +124,7 @@ def add_train_unet(parser):
     parser.add_argument(
         "--clustering-dropout",
         type=number(float, 0.0, 0.95),
-        default=0.0,
+        default=NETWORK_DEFAULTS.clustering_dropout,
         help="uhnet: share of values dropped in the hdc while the uhnet learns, so that it does "
         "not rely on masks that are better in training than elsewhere",
     )

@@ -13,6 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
+from vocaltrack.config import UNETS
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.evaluation import METRICS
 from vocaltrack.jsonfiles import read_json
@@ -116,7 +117,7 @@ def card(model, stage, report):
         "",
         "## Trained on",
         "",
-        DATA.format(invented=f";{INVENTED}" if model in ("unet", "uhnet") else "."),
+        DATA.format(invented=f";{INVENTED}" if model in UNETS else "."),
         "",
         "## Training",
         "",

@@ -15,6 +15,7 @@ from keras import ops
 from spectral_gains import colour_gain, compressor_gain, drums_gain, formant_gain, limited
 
 from vocaltrack import augmentation
+from vocaltrack.config import STREAMS
 from vocaltrack.mel import mel_filterbank
 from vocaltrack.mixing import KINDS
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
@@ -233,7 +234,7 @@ def _chunks(vocals, music, config):
     filters = mel_filterbank(config).T
     mixture = [a + b for a, b in zip(vocals, music)]
     chunks = {}
-    for name, (real, imag) in zip(("mixture", "vocals", "accompaniment"), (mixture, vocals, music)):
+    for name, (real, imag) in zip(STREAMS, (mixture, vocals, music)):
         power = ops.matmul(ops.square(real) + ops.square(imag), filters)
         decibels = 10.0 / np.log(10.0) * ops.log(ops.maximum(power, config.power_floor))
         chunks[name] = ops.reshape(decibels, (-1, config.chunk_frames, config.n_mels))

@@ -33,6 +33,7 @@ from timetable import Timetable
 from vocaltrack.compiling import losses, optimizer
 from vocaltrack.config import (
     PRECISIONS,
+    UNETS,
     FeatureConfig,
     TrainingConfig,
     preset,
@@ -231,7 +232,8 @@ def main():
     options = parser.parse_args()
     config = settings(options)
     features = FeatureConfig()
-    network = preset("compact", dropout=0.0)[config.model in ("unet", "uhnet")]
+    clustering, unet = preset("compact", dropout=0.0)
+    network = unet if config.model in UNETS else clustering
     refuse_ignored_settings(config, network, options.clustering)
     songs = read_songs(options, features)
     keys = {split: [song.key for song in songs[split]] for split in songs}
