@@ -10,12 +10,12 @@ import soundfile
 import soxr
 
 from vocaltrack import ffmpeg, truncation
+from vocaltrack.config import MOST_SECONDS
 from vocaltrack.decoding import CUT_SHORT, MP3_SUBTYPES, AudioFile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
 from vocaltrack.films import film_is_cut
 
-LONGEST = 1e9  # seconds
 MOST_HEADER = 65536  # bytes; so much may precede no samples at all
 RATES = (4000, 384000)  # Hz
 MOST_CHANNELS = 64
@@ -42,7 +42,7 @@ def open_audio(path, start=0.0, duration=None, track=0):
     path = Path(path)
     refuse_what_is_no_file(path)
     given = (start,) if duration is None else (start, duration)
-    if not all(isinstance(s, Real) and 0 <= s <= LONGEST for s in given) or duration == 0:
+    if not all(isinstance(s, Real) and 0 <= s <= MOST_SECONDS for s in given) or duration == 0:
         raise UserError(f"start {start!r}, duration {duration!r}; give seconds from 0 up, not none")
     state = truncation.ogg_state(path)
     try:

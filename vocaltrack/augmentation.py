@@ -16,6 +16,7 @@ from vocaltrack.formants import ENVELOPE_FFT
 SPEED_SEMITONES = 6.0
 FORMANT_SEMITONES = 3.0
 COLOUR_DB = 8.0
+COLOUR_LOWEST_HZ = 60.0
 COLOUR_POINTS = 6
 REVERBERATION_SECONDS = (0.2, 1.8)
 REVERBERATION_DB = (-18.0, -4.0)
@@ -88,7 +89,7 @@ def colour(audio, rng, sample_rate):
     """
     spectrum = np.fft.rfft(audio)
     hertz = np.linspace(0.0, sample_rate / 2, len(spectrum))
-    points = np.geomspace(60.0, sample_rate / 2, COLOUR_POINTS)
+    points = np.geomspace(COLOUR_LOWEST_HZ, sample_rate / 2, COLOUR_POINTS)
     decibels = rng.uniform(-COLOUR_DB, COLOUR_DB, COLOUR_POINTS)
     curve = np.interp(np.log2(np.maximum(hertz, points[0])), np.log2(points), decibels)
     return np.fft.irfft(spectrum * 10.0 ** (curve / 20.0), len(audio)).astype(np.float32)

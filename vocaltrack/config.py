@@ -17,6 +17,7 @@ STEM_NAMES = ("vocals", "accompaniment")
 STREAMS = ("mixture", *STEM_NAMES)  # of which records hold the log-mel
 OVERLAP = 0.25  # of the chunks that a song is cut into; see the README for what it trades
 MOST_OVERLAP = 0.9
+MOST_SECONDS = 1e9  # of a cut
 CLIPS = ("rescale", "clamp", "float")  # what to do with samples beyond full scale
 FILENAME = "{track}/{stem}.{ext}"  # of the outputs of several inputs, see `batch.plan_jobs`
 VALID_CHUNKS = 2048  # to validate on, unless a quarter of the training chunks is less

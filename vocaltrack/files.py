@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Paths, and files that appear whole or not at all."""
 
 import contextlib
 import importlib.util

@@ -35,9 +35,9 @@ class GainStream:
     def __init__(self, channels, sample_rate, config):
         self.size = window_length(sample_rate, config)
         self.hop = self.size // OVERLAPPING
-        # All bins above the network's range have one gain, that of the first of them.
-        self.heard = 1 + self.size * config.sample_rate // (2 * sample_rate)
-        self.to_bins = mel_to_bins(config, sample_rate, self.size)[:, : self.heard + 1]
+        # Those within the network's range; all above have one gain, that of the first of them.
+        self.network_bins = 1 + self.size * config.sample_rate // (2 * sample_rate)
+        self.to_bins = mel_to_bins(config, sample_rate, self.size)[:, : self.network_bins + 1]
         self.per_sample = config.sample_rate / config.hop_length / sample_rate  # mask frames
         self.window = _window(self.size)
         lead = self.size - self.hop
@@ -81,10 +81,10 @@ class GainStream:
         if last:
             needed = -(-(self.samples - self.start) // self.hop)
         else:
-            heard = (self.audio.shape[1] - self.size) // self.hop + 1
+            complete = (self.audio.shape[1] - self.size) // self.hop + 1
             frames = self.mask_first + len(self.mask) - 2
             masked = int((frames / self.per_sample - self.start - self.size / 2) // self.hop) + 1
-            needed = min(heard, masked)
+            needed = min(complete, masked)
         return min(BATCH_FRAMES, max(0, needed))
 
     def _windows(self, frames):
@@ -94,8 +94,8 @@ class GainStream:
         view = np.lib.stride_tricks.sliding_window_view(self.audio, self.size, axis=1)
         windows = view[:, : frames * self.hop : self.hop] * self.window
         spectrum = scipy.fft.rfft(windows, overwrite_x=True)
-        spectrum[:, :, : self.heard] *= gain[:, : self.heard]
-        spectrum[:, :, self.heard :] *= gain[:, self.heard :]
+        spectrum[:, :, : self.network_bins] *= gain[:, : self.network_bins]
+        spectrum[:, :, self.network_bins :] *= gain[:, self.network_bins :]
         windows = scipy.fft.irfft(spectrum, self.size, overwrite_x=True)
         windows *= self.window
         length = frames * self.hop

@@ -11,6 +11,7 @@ from vocaltrack.config import (
     METHODS,
     MODEL_NAMES,
     MOST_OVERLAP,
+    MOST_SECONDS,
     OVERLAP,
     PHASES,
     SPLITS,
@@ -18,7 +19,6 @@ from vocaltrack.config import (
     VALID_CHUNKS,
 )
 
-MOST_SECONDS = 1e9
 _CLOCK = r"(\d+:)?\d+:[0-5]\d(\.\d*)?"
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",

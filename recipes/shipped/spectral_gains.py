@@ -42,8 +42,9 @@ def formant_gain(power, factor):
 
 def colour_gain(points, config):
     """The gain of each bin, [..., bins], of `augmentation.colour`; points are in dB."""
-    hertz = np.maximum(np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate), 60.0)
-    places = np.log2(np.geomspace(60.0, config.sample_rate / 2, augmentation.COLOUR_POINTS))
+    lowest, points_of_curve = augmentation.COLOUR_LOWEST_HZ, augmentation.COLOUR_POINTS
+    hertz = np.maximum(np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate), lowest)
+    places = np.log2(np.geomspace(lowest, config.sample_rate / 2, points_of_curve))
     unit = np.eye(len(places))
     basis = np.stack([np.interp(np.log2(hertz), places, one) for one in unit])
     return ops.power(10.0, ops.matmul(points, basis.astype(np.float32)) / 20.0)

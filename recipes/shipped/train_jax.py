@@ -219,7 +219,12 @@ def main():
     parser.add_argument("--model", required=True, choices=("hdc", "unet", "uhnet"))
     parser.add_argument("--mir1k", required=True, help="folder of MIR-1K")
     parser.add_argument("--stems", required=True, help="folder of plain stems")
-    parser.add_argument("--decoded", required=True, type=Path, help="for the decoded stems")
+    parser.add_argument(
+        "--decoded",
+        required=True,
+        type=Path,
+        help="for the decoded stems; delete it when recordings change",
+    )
     parser.add_argument("--initial", required=True, help="run that this one starts from")
     parser.add_argument("--clustering", help="run of the hdc whose masks the uhnet takes")
     parser.add_argument("--run", required=True, type=Path)
