@@ -30,6 +30,19 @@ def test_the_users_settings_of_keras_do_not_reach_the_networks(tmp_path):
     assert done.stdout.split() == ["tensorflow", "float32", "channels_last", str(tmp_path)]
 
 
+def test_a_program_that_asks_for_numpys_promotion_can_separate():
+    script = (
+        "import numpy as np, tensorflow as tf\n"
+        "tf.experimental.numpy.experimental_enable_numpy_behavior()\n"
+        "import vocaltrack\n"
+        "song = np.random.default_rng(0).normal(0, 0.1, 16000)\n"
+        "print(vocaltrack.Separator('unet').separate(song, 16000).mask.shape)\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    assert done.stdout == "(126, 128)\n", done.stderr
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_help_is_fast_and_loads_no_tensorflow(script):
     code = (

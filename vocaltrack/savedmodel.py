@@ -50,7 +50,8 @@ def load(folder):
         if signature not in loaded.signatures:
             return None
         function = loaded.signatures[signature]
-        return lambda chunks: function(log_mel=chunks)[output]
+        # They are float64 in a program that asks for NumPy's rules of promotion.
+        return lambda chunks: function(log_mel=tf.cast(chunks, tf.float32))[output]
 
     return ServedModel(
         name=contract["model"],
