@@ -34,6 +34,11 @@ def written(path, kind, subtype):
     return None
 
 
+def tells_of_level_alone(error):
+    """GSM overshoots full scale."""
+    return all(": output made quieter by 0.0" in line for line in error.splitlines())
+
+
 @pytest.mark.parametrize("kind", WRITTEN)
 def test_every_format_and_subtype_goes_in_and_comes_out(capfd, tmp_path, kind):
     done = 0
@@ -45,7 +50,7 @@ def test_every_format_and_subtype_goes_in_and_comes_out(capfd, tmp_path, kind):
         out = ending if writable_format(source) else "wav"
         vocals, rest = tmp_path / f"v.{out}", tmp_path / f"r.{out}"
         code, _, error = separate(capfd, source, vocals, "--accompaniment", rest)
-        assert (code, error) == (0, ""), (subtype, error)
+        assert code == 0 and tells_of_level_alone(error), (subtype, error)
         audio, rate = soundfile.read(source, always_2d=True)
         total = 0.0
         written_as = choose_subtype(vocals, source=subtype)
@@ -75,7 +80,8 @@ def test_every_lossy_input_has_a_default_in_every_usual_output(capfd, tmp_path, 
         output = tmp_path / f"out.{ending}"
         if ending == "opus" and soundfile.info(source).samplerate == 44100:
             continue
-        assert separate(capfd, source, output)[::2] == (0, "")
+        code, _, error = separate(capfd, source, output)
+        assert code == 0 and tells_of_level_alone(error), error
         audio = soundfile.read(source)[0]
         assert len(soundfile.read(output)[0]) == len(audio)
 

@@ -7,7 +7,7 @@
 TensorFlow is loaded when `Separator` is first asked for, not before.
 """
 
-__version__ = "0.12.0"
+__version__ = "0.12.1"
 __all__ = ["Separator", "UserError"]
 
 

@@ -14,11 +14,11 @@ from vocaltrack.config import SPLITS, STEM_NAMES
 from vocaltrack.dataset_folders import audio_files, dataset_folder, recordings, subfolders
 from vocaltrack.errors import UserError, first_of, say
 from vocaltrack.files import package_folder
-from vocaltrack.jsonfiles import read_json
 from vocaltrack.songs import Clip, Song, Source
-from vocaltrack.splits import assign_splits
+from vocaltrack.splits import assign_splits, listed_splits
 
 VALID_TEST_FRACTIONS = (0.1, 0.1)
+DEV_FRACTIONS = (0.1, 0.0)  # of DSD100, whose test songs are listed
 SPLIT_SEED = 0
 STEM_FILE = ".stem.mp4"
 KNOWN = (*STEM_NAMES, "mixture")  # of the audio in a song's folder
@@ -43,7 +43,7 @@ def read_mir1k(root):
     songs = mir1k_songs(root)
     listed = Path(root) / "splits.json"
     if listed.exists():
-        split_of = _listed_splits(listed)
+        split_of = listed_splits(listed)
         if not set(split_of) & {song.name for song in songs}:
             raise UserError(f"{listed} names none of the songs in {Path(root) / 'Wavfile'}")
     else:
@@ -87,21 +87,6 @@ def mir1k_songs(root):
     ]
 
 
-def _listed_splits(path):
-    """{song: split} of a splits.json; a song may stand in one list only."""
-    lists = read_json(path, "the splits")
-    if not all(isinstance(names, list) for names in lists.values()) or not all(
-        isinstance(name, str) for names in lists.values() for name in names
-    ):
-        raise UserError(f'{path} must hold {{"train": [songs], "valid": [songs], ...}}')
-    split_of = {}
-    for split in SPLITS:
-        for name in lists.get(split, ()):
-            if split_of.setdefault(name, split) != split:
-                raise UserError(f"{path} lists {name} in {split_of[name]} and {split}")
-    return split_of
-
-
 def read_dsd100(root):
     """DSD100: `Sources/{Dev,Test}/<song>/{vocals,bass,drums,other}.wav`.
 
@@ -127,7 +112,9 @@ def read_dsd100(root):
             songs.append(Song(folder.name, "DSD100", singer, split, (clip,)))
     if not songs:
         raise UserError(f"{root} holds no DSD100 songs (Sources/Dev/<song>/vocals.wav)")
-    dealt = assign_splits([s.singer for s in songs if s.split == "train"], (0.1, 0.0), SPLIT_SEED)
+    dealt = assign_splits(
+        [s.singer for s in songs if s.split == "train"], DEV_FRACTIONS, SPLIT_SEED
+    )
     return [
         dataclasses.replace(song, split=dealt[song.singer]) if song.split == "train" else song
         for song in songs

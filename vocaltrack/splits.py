@@ -4,8 +4,34 @@ import hashlib
 
 from vocaltrack.config import SPLITS
 from vocaltrack.errors import UserError
+from vocaltrack.jsonfiles import read_json
 
 BY_ARTIST = ("DSD100", "MUSDB18")  # datasets with songs of the same library
+
+
+def listed_splits(path):
+    """The splits that a splits.json lists songs for.
+
+    Args:
+        path: JSON of lists of names by split.
+
+    Returns:
+        dict from song to split.
+
+    Raises:
+        UserError: it holds something else, or a song stands in several lists.
+    """
+    lists = read_json(path, "the splits")
+    if not all(isinstance(names, list) for names in lists.values()) or not all(
+        isinstance(name, str) for names in lists.values() for name in names
+    ):
+        raise UserError(f'{path} must hold {{"train": [songs], "valid": [songs], ...}}')
+    split_of = {}
+    for split in SPLITS:
+        for name in lists.get(split, ()):
+            if split_of.setdefault(name, split) != split:
+                raise UserError(f"{path} lists {name} in {split_of[name]} and {split}")
+    return split_of
 
 
 def check_splits(songs):
