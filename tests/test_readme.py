@@ -113,6 +113,8 @@ def test_the_commands_take_the_options_that_the_pages_give_them():
             build_parser().parse_args([SCRIPTS[script], *words] if script in SCRIPTS else words)
             continue
         text = (REPOSITORY / script).read_text(encoding="utf-8")
+        if "add_datasets(parser)" in text:
+            text += (REPOSITORY / "benchmarks" / "excerpts.py").read_text(encoding="utf-8")
         given = {word for word in words if word.startswith("--")}
         known = {
             flag: rest for flag, rest in re.findall(r'add_argument\(\s*"(--[\w-]+)"(.*)', text)
