@@ -228,7 +228,7 @@ def test_a_loaded_model_may_be_used_by_several_threads(example, unet):
 def test_progress_rises_to_the_length_of_the_song(phase):
     seconds = []
     made_up(phase=phase).separate(noise(4000 * 67 + 1), 4000, progress=seconds.append)
-    assert len(seconds) >= 2 and seconds == sorted(seconds)
+    assert len(seconds) >= 2 and seconds[0] > 0 and seconds == sorted(set(seconds))
     assert seconds[-1] == pytest.approx(67 + 1 / 4000)
 
 

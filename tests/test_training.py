@@ -13,8 +13,8 @@ import tensorflow as tf
 from tests.tiny_runs import SMALL_CLUSTERING, SMALL_UNET, settings
 from vocaltrack.callbacks import RunKeeper
 from vocaltrack.cli import build_parser, main
-from vocaltrack.compiling import compile_model, losses
-from vocaltrack.config import FeatureConfig, TrainingConfig
+from vocaltrack.compiling import compile_model
+from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.losses import DeepClusteringLoss
@@ -152,19 +152,21 @@ def test_records_of_other_features_are_refused_by_name(runs, records, tmp_path):
         ("hdc", {"optimizer": "adam", "target_columns": 1}, keras.optimizers.Adam),
     ],
 )
-def test_the_objective_is_what_the_settings_say(runs, name, chosen, kind):
+def test_the_objective_is_what_the_settings_say(runs, records, name, chosen, kind):
     model, _ = load_run(runs / name)
     config = settings(name, embedding_weight=0.2, **chosen)
     compile_model(model, config)
     assert type(model.optimizer) is kind and model.optimizer.clipnorm == 5.0
-    loss, weights = losses(config)
     if name == "unet":
-        assert type(loss) is keras.losses.BinaryCrossentropy and weights is None
+        assert type(model.loss) is keras.losses.BinaryCrossentropy
         return
-    assert type(loss["masks"]) is keras.losses.BinaryCrossentropy
-    assert type(loss["embeddings"]) is DeepClusteringLoss
-    assert loss["embeddings"].columns == 1
-    assert weights == {"embeddings": 0.2, "masks": 0.8}
+    assert type(model.loss["masks"]) is keras.losses.BinaryCrossentropy
+    assert type(model.loss["embeddings"]) is DeepClusteringLoss
+    assert model.loss["embeddings"].columns == 1
+    data = examples(config, Manifest.load(records), records, "valid", None)
+    found = model.evaluate(data, return_dict=True, verbose=0)
+    parts = 0.2 * found["embeddings_loss"] + 0.8 * found["masks_loss"]
+    assert found["loss"] == pytest.approx(parts, rel=1e-5)
 
 
 def test_the_training_step_is_traced_once():
@@ -187,12 +189,17 @@ def test_the_exponent_weighs_the_mask_loss(records, name):
         assert (weights == 1.0).all() == plain
 
 
-def test_the_commands_defaults_are_the_papers():
-    """Its optimizer, batch and dropout; its learning rate is another."""
+def test_the_commands_defaults_are_the_librarys():
+    """The paper's optimizer, batch and dropout; its learning rate is another."""
     parser = build_parser()
-    for command in ("train-clustering", "train-unet"):
-        given = parser.parse_args([command, "--records", "x", "--run", "y"])
-        assert (given.optimizer, given.batch_size, given.dropout) == ("rmsprop", 32, 0.5)
+    for command, model in (("train-clustering", "hdc"), ("train-unet", "uhnet")):
+        words = [command, "--model", model, "--records", "x", "--run", "y"]
+        given = vars(parser.parse_args(words))
+        assert given["dropout"] == ClusteringConfig().dropout == UnetConfig().dropout == 0.5
+        for field in dataclasses.fields(TrainingConfig):
+            if field.name in given and field.name != "model":
+                assert given[field.name] == field.default, field.name
+        assert (given["optimizer"], given["batch_size"]) == ("rmsprop", 32)
 
 
 @pytest.mark.parametrize("changed", [{"embedding_weight": 0.1}, {"power_exponent": 0.0}])

@@ -118,7 +118,7 @@ def _write(separator, file, targets, gain, clip, progress):
             for stem, writer in writers.items():
                 writer.write(vocals if stem == "vocals" else mixture - vocals)
             done += len(mixture)
-            if progress is not None:
+            if progress is not None and len(mixture):
                 progress(done / file.sample_rate)
         peaks = [writer.peak for writer in writers.values() if writer.clips]
         if peaks and clip == "rescale":

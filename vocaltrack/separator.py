@@ -112,7 +112,7 @@ class Separator:
             parts.append(vocals)
             masks.append(mask)
             done += len(vocals)
-            if progress is not None:
+            if progress is not None and len(vocals):
                 progress(done / sample_rate)
         vocals = np.concatenate(parts).reshape(audio.shape)
         return Separation(vocals, (audio - vocals).astype(np.float32), np.concatenate(masks))

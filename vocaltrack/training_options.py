@@ -14,6 +14,7 @@ from vocaltrack.options import COUNT, FOLDER, SEED, number
 
 DEFAULTS, NETWORK_DEFAULTS = TrainingConfig("unet"), UnetConfig()
 _SHARE = number(float, 0.0, 1.0)
+_DROPOUT = number(float, 0.0, 0.95)
 
 
 def _add_training(parser, models):
@@ -27,6 +28,12 @@ def _add_training(parser, models):
         required=True,
         metavar="DIR",
         help="folder of the run; an interrupted run goes on",
+    )
+    parser.add_argument(
+        "--initial",
+        type=FOLDER,
+        metavar="RUN",
+        help=f"run to start from, of the same model; {models[1]} may start from {models[0]} too",
     )
     parser.add_argument(
         "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
@@ -51,10 +58,7 @@ def _add_training(parser, models):
         "--batch-size", type=number(int, 1, 4096), default=DEFAULTS.batch_size, help="chunks a step"
     )
     parser.add_argument(
-        "--dropout",
-        type=number(float, 0.0, 0.95),
-        default=NETWORK_DEFAULTS.dropout,
-        help="share of values dropped",
+        "--dropout", type=_DROPOUT, default=NETWORK_DEFAULTS.dropout, help="share of values dropped"
     )
     parser.add_argument(
         "--precision",
@@ -92,12 +96,6 @@ def add_train_clustering(parser):
     """Options of `train-clustering`."""
     _add_training(parser, CLUSTERING_MODELS)
     parser.add_argument(
-        "--initial",
-        type=FOLDER,
-        metavar="RUN",
-        help="run to start from, of a dc; for an hdc also an hdc's",
-    )
-    parser.add_argument(
         "--embedding-weight",
         type=_SHARE,
         default=DEFAULTS.embedding_weight,
@@ -123,7 +121,7 @@ def add_train_unet(parser):
     )
     parser.add_argument(
         "--clustering-dropout",
-        type=number(float, 0.0, 0.95),
+        type=_DROPOUT,
         default=NETWORK_DEFAULTS.clustering_dropout,
         help="uhnet: share of values dropped in the hdc while the uhnet learns, so that it does "
         "not rely on masks that are better in training than elsewhere",
@@ -132,10 +130,4 @@ def add_train_unet(parser):
         "--fine-tune",
         action="store_true",
         help="uhnet: the hdc goes on learning inside it; the paper's is frozen",
-    )
-    parser.add_argument(
-        "--initial",
-        type=FOLDER,
-        metavar="RUN",
-        help="run to start from, of a unet; for a uhnet also a uhnet's",
     )
