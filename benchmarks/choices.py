@@ -4,7 +4,8 @@
 
 Prints, over the validation songs that have both stems (the minute of each in
 which the voice is loudest): what the overlap of chunks costs and gains;
-whether the mixture's level matters; whether the mask should be smoothed and
+whether the mixture's level matters, and its bandwidth; what an end in the music does to the
+half second before it; whether the mask should be smoothed and
 the phase refined; what hearing the song at other speeds too gains; one mask for
 both channels of a stereo mixture, one each, or a Wiener filter over both; and how
 well the highest bands' mask stands for what lies above the network's range. The last
@@ -19,6 +20,7 @@ import numpy as np
 import soxr
 from excerpts import RATE, add_datasets, loudest, median_and_mean, validation_songs
 from scipy.ndimage import uniform_filter1d
+from scipy.signal import butter, sosfiltfilt
 from stereo import STEREO, in_stereo
 
 from vocaltrack.augmentation import gain
@@ -30,6 +32,7 @@ from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
 SECONDS = 60
+EXCERPT = 7 * RATE
 HOP = 256
 
 
@@ -45,6 +48,8 @@ def main():
     overlaps(options.model, pairs)
     separator = Separator(options.model)
     levels(separator, pairs)
+    bandwidths(separator, pairs)
+    ends(separator, pairs)
     smoothing(separator, pairs)
     phases(separator, pairs)
     speeds(separator, pairs)
@@ -85,6 +90,44 @@ def levels(separator, pairs):
             factor = gain(target - level_db(mixture))
             scores.append(si_sdr(vocals, separator.separate(mixture * factor, RATE).vocals))
         row(f"{target} dB", median_and_mean(scores))
+    print()
+
+
+def bandwidths(separator, pairs):
+    telephone = butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
+    mixtures = {
+        "all": (RATE, lambda stem: stem),
+        "a file of 11,025 Hz": (11025, lambda stem: soxr.resample(stem, RATE, 11025)),
+        "a file of 8000 Hz": (8000, lambda stem: soxr.resample(stem, RATE, 8000)),
+        "300 to 3400 Hz": (RATE, lambda stem: sosfiltfilt(telephone, stem).astype(np.float32)),
+    }
+    print("| bandwidth | SI-SDR median (mean) |\n|---|---|")
+    for name, (rate, limited) in mixtures.items():
+        scores = []
+        for stems in pairs:
+            vocals, accompaniment = (limited(stem) for stem in stems)
+            estimate = separator.separate(vocals + accompaniment, rate).vocals
+            scores.append(si_sdr(vocals, estimate))
+        row(name, median_and_mean(scores))
+    print()
+
+
+def ends(separator, pairs):
+    """The half seconds with which excerpts end, in the song and in these."""
+    print("| half a second | SI-SDR median (mean) |\n|---|---|")
+    scores = {"amid the song": [], "at an excerpt's end": []}
+    for vocals, accompaniment in pairs:
+        mixture = vocals + accompaniment
+        whole = separator.separate(mixture, RATE).vocals
+        for end in range(EXCERPT, len(mixture), EXCERPT):
+            last = slice(end - RATE // 2, end)
+            if level_db(vocals[last]) < -35:
+                continue
+            excerpt = separator.separate(mixture[end - EXCERPT : end], RATE).vocals
+            scores["amid the song"].append(si_sdr(vocals[last], whole[last]))
+            scores["at an excerpt's end"].append(si_sdr(vocals[last], excerpt[-RATE // 2 :]))
+    for name, values in scores.items():
+        row(name, median_and_mean(values))
     print()
 
 

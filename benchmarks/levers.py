@@ -32,7 +32,7 @@ from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import as_heard
 from vocaltrack.targets import example
 
 STEPS = 600
@@ -97,7 +97,7 @@ def score(model, features, pairs, instrumentals):
     """(SI-SDR of each song, level of what is let through of each instrumental in dB)."""
 
     def predict(log_mel):
-        return models.vocals_mask(model, fill_silence(log_mel, features))
+        return models.vocals_mask(model, as_heard(log_mel, features))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.float32)])
     def vocals_of(mixture):

@@ -41,14 +41,29 @@ def test_join_undoes_split(count, overlap):
     np.testing.assert_allclose(joined, original, atol=1e-4)
 
 
-def test_chunks_are_the_frames_and_then_silence():
+def test_the_last_chunk_ends_with_the_song():
     original = frames(200).numpy()
     chunks = split_chunks(original, CONFIG, 0.5).numpy()
     assert chunks.shape == (3, 128, 128)
     np.testing.assert_array_equal(chunks[0], original[:128])
     np.testing.assert_array_equal(chunks[1], original[64:192])
-    np.testing.assert_array_equal(chunks[2][:72], original[128:])
-    np.testing.assert_allclose(chunks[2][72:], -70.0, atol=1e-4)
+    np.testing.assert_array_equal(chunks[2], original[72:])
+
+
+def test_a_song_shorter_than_a_chunk_is_followed_by_silence():
+    original = frames(72).numpy()
+    (chunk,) = split_chunks(original, CONFIG, 0.5).numpy()
+    np.testing.assert_array_equal(chunk[:72], original)
+    np.testing.assert_allclose(chunk[72:], -70.0, atol=1e-4)
+
+
+def test_of_the_last_chunk_only_what_lies_behind_its_place_counts():
+    """What the one before says of the frames that both hear is not faded twice."""
+    chunks = tf.stack([tf.zeros([128, 128]), tf.ones([128, 128])])
+    joined = join_chunks(chunks, 150, CONFIG, 0.5).numpy()[:, 0]
+    np.testing.assert_array_equal(joined[:64], 0.0)
+    np.testing.assert_allclose(joined[64:128], (np.arange(64) + 0.5) / 64, atol=1e-6)
+    np.testing.assert_array_equal(joined[128:], 1.0)
 
 
 def test_join_fades_from_one_chunk_to_the_next():

@@ -8,16 +8,17 @@ import tensorflow as tf
 from vocaltrack import previews
 from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import as_heard
 
 FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=16, chunk_frames=16)
 
 
-def test_the_network_shows_what_it_makes_of_filled_silence(monkeypatch, tmp_path):
-    """As it is served; the spectrogram beside it is that of the records."""
+def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path):
+    """Without silence and empty bands, as it is served; the spectrogram beside it is that of
+    the records."""
     shape = (previews.CHUNKS * CHUNKS_PER_EXCERPT, 16, 16)
     chunks = np.random.default_rng(0).uniform(-20, 20, shape).astype(np.float32)
-    chunks[:, :3] = FEATURES.floor_db
+    chunks[:, :3] = chunks[:, :, -2:] = FEATURES.floor_db
     records, heard = dict.fromkeys(STREAMS, tf.constant(chunks)), []
 
     def mask(model, log_mel):
@@ -31,8 +32,8 @@ def test_the_network_shows_what_it_makes_of_filled_silence(monkeypatch, tmp_path
     shown.on_train_begin()
     shown.on_epoch_end(0)
     apart = chunks[::CHUNKS_PER_EXCERPT]
-    np.testing.assert_array_equal(heard, [fill_silence(apart, FEATURES)])
-    assert np.all(heard[0][:, :3] > -20)
+    np.testing.assert_array_equal(heard, [as_heard(apart, FEATURES)])
+    assert np.all(heard[0][:, :3, :-2] > -20) and np.all(heard[0][..., -2:] > -50)
     np.testing.assert_array_equal(shown.mixture, apart)
     shown.on_train_end()
     (written,) = (tmp_path / "previews").iterdir()

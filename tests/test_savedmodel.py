@@ -25,7 +25,7 @@ from vocaltrack.mel import mel_centres
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.savedmodel import load
 from vocaltrack.serving import ServedBidirectional, as_served
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import as_heard
 
 FEATURES = FeatureConfig()
 MEAN, STD = [-20.0] * 128, [12.0] * 128
@@ -118,7 +118,7 @@ def test_the_vocals_are_the_masks_share_of_the_waveform():
 def test_masks_equal_the_python_model(exported, name):
     model, folder = exported[name]
     log_mel = np.random.default_rng(0).normal(-20, 15, (3, 128, 128)).astype(np.float32)
-    log_mel[1, 90:] = FEATURES.floor_db
+    log_mel[1, 90:] = log_mel[2, :, 100:] = FEATURES.floor_db
     served = tf.saved_model.load(str(folder)).signatures["masks"](log_mel=tf.constant(log_mel))
     expected = served_masks(model)(log_mel)
     np.testing.assert_allclose(served["vocals_mask"], expected, atol=1e-4)
@@ -126,13 +126,13 @@ def test_masks_equal_the_python_model(exported, name):
 
 
 def test_embeddings_equal_the_python_model(exported):
-    log_mel = np.random.default_rng(0).normal(-20, 15, (2, 128, 128)).astype(np.float32)
-    log_mel[1, 90:] = FEATURES.floor_db
+    log_mel = np.random.default_rng(0).normal(-20, 15, (3, 128, 128)).astype(np.float32)
+    log_mel[1, 90:] = log_mel[2, :, 100:] = FEATURES.floor_db
     for name in ("dc", "hdc"):
         model, folder = exported[name]
         served = load(folder).embeddings(tf.constant(log_mel))
-        assert served.shape == (2, 128, 128, 20)
-        expected = model(fill_silence(log_mel, FEATURES))["embeddings"]
+        assert served.shape == (3, 128, 128, 20)
+        expected = model(as_heard(log_mel, FEATURES))["embeddings"]
         np.testing.assert_allclose(served, expected, atol=1e-4)
 
 
@@ -154,7 +154,7 @@ def test_the_signature_takes_the_memory_that_the_readme_names():
 
 
 def served_masks(model):
-    return lambda chunks: vocals_mask(model, fill_silence(chunks, FEATURES))
+    return lambda chunks: vocals_mask(model, as_heard(chunks, FEATURES))
 
 
 @pytest.mark.parametrize("samples", [0, 1, 127, 1024, 16000, 40001])
@@ -169,6 +169,16 @@ def test_serving_default_takes_any_length(exported, samples):
     np.testing.assert_allclose(outputs["vocals"], vocals, atol=1e-4)
     np.testing.assert_allclose(outputs["accompaniment"], accompaniment, atol=1e-4)
     np.testing.assert_allclose(outputs["vocals"] + outputs["accompaniment"], waveform, atol=1e-6)
+
+
+def test_signatures_take_batches_of_none(exported):
+    signatures = tf.saved_model.load(str(exported["hdc"][1])).signatures
+    for samples in (0, 40001):
+        stems = signatures["serving_default"](waveform=tf.zeros([0, samples]))
+        assert stems["vocals"].shape == stems["accompaniment"].shape == (0, samples)
+    masks = signatures["masks"](log_mel=tf.zeros([0, 128, 128]))
+    assert masks["vocals_mask"].shape == (0, 128, 128)
+    assert signatures["embeddings"](log_mel=tf.zeros([0, 128, 128]))["embeddings"].shape[0] == 0
 
 
 def test_serving_default_of_the_hybrid_equals_the_python_path(exported):

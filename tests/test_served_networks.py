@@ -9,7 +9,7 @@ from tests.networks import STYLES, TINY_CLUSTERING, clustering, log_mel, outputs
 from vocaltrack.config import FeatureConfig
 from vocaltrack.models import vocals_mask
 from vocaltrack.serving import as_served, served_clustering, served_unet
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import as_heard
 
 
 def as_trained(hdc):
@@ -46,16 +46,17 @@ def test_a_network_is_served_where_keras_counts_its_names_anew():
     assert as_served(model, FeatureConfig()).name == "hdc"
 
 
-def test_a_network_is_served_with_silence_filled():
+def test_a_network_is_served_with_silence_and_empty_bands_filled():
     model, chunks = as_trained(clustering()), log_mel()
-    chunks[0, 100:] = -70.0
+    chunks[0, 100:] = chunks[1, :, 100:] = -70.0
     served = as_served(model, FeatureConfig())
     found = served(chunks, training=False)
-    expected = model(fill_silence(chunks, FeatureConfig()), training=False)
+    expected = model(as_heard(chunks, FeatureConfig()), training=False)
     unfilled = model(chunks, training=False)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-5)
-        assert np.abs(found[name] - unfilled[name])[0].max() > 1e-3
+        for changed in np.abs(found[name] - unfilled[name]):
+            assert changed.max() > 1e-3
 
 
 def test_the_hybrid_is_served_over_a_served_hdc():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vocaltrack.config import STREAMS, FeatureConfig, TrainingConfig
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import fill_bands, fill_silence
 from vocaltrack.targets import example, power_weight
 
 FEATURES = FeatureConfig(n_fft=256, hop_length=64, n_mels=4, chunk_frames=8)
@@ -73,6 +73,24 @@ def test_the_u_nets_learn_the_proportion_mask(model):
     assert not target[:, :2].numpy().any()  # vocals on the floor, the music too or not
     np.testing.assert_allclose(target[:, 2, :, 0], 1.0, atol=0.1)  # music on the floor
     np.testing.assert_allclose(weight, mask_weights(chunk), rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
+def test_the_networks_hear_noise_in_an_empty_band_and_learn_it_as_it_is(model):
+    chunk = chunks()
+    for stream in chunk.values():
+        stream[..., 3] = FLOOR_DB
+    log_mel, target, weight = example(chunk, TrainingConfig(model), FEATURES)
+    expected = fill_bands(fill_silence(chunk["mixture"], FEATURES), FEATURES)
+    np.testing.assert_array_equal(log_mel, expected)
+    assert np.all(log_mel[..., 3] > FLOOR_DB + 20)
+    if model == "dc":
+        return
+    share, weight = (target, weight) if model.startswith("u") else (target["masks"], weight["masks"])
+    assert not np.any(share[..., 3, 0])
+    counts = fill_silence(chunk["mixture"], FEATURES) == chunk["mixture"]
+    power = np.where(counts, power_weight(chunk["mixture"], 0.25), 0.0)
+    np.testing.assert_allclose(weight, power, rtol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["dc", "hdc"])

@@ -14,7 +14,8 @@ def chunk_step(config, overlap=OVERLAP):
 
 
 def split_chunks(frames, config, overlap=OVERLAP):
-    """Cut frames into chunks; the last is filled up with silence.
+    """Cut frames into chunks. The last begins so early that it ends with the song; a song
+    that is shorter than a chunk is filled up with silence.
 
     Args:
         frames: float32 [frames, n_mels], log-mel in dB, at least one frame.
@@ -24,12 +25,12 @@ def split_chunks(frames, config, overlap=OVERLAP):
     Returns:
         float32 [chunks, chunk_frames, n_mels].
     """
-    step = chunk_step(config, overlap)
+    size, step = config.chunk_frames, chunk_step(config, overlap)
     total = tf.shape(frames)[0]
-    count = 1 + tf.maximum(0, -(-(total - config.chunk_frames) // step))
-    missing = config.chunk_frames + (count - 1) * step - total
+    missing = tf.maximum(0, size - total)
     padded = tf.pad(frames, [[0, missing], [0, 0]], constant_values=config.floor_db)
-    return tf.signal.frame(padded, config.chunk_frames, step, axis=0)
+    others = tf.signal.frame(padded[: total - 1], size, step, axis=0)
+    return tf.concat([others, padded[tf.newaxis, -size:]], axis=0)
 
 
 def cross_fade(config):
@@ -56,12 +57,15 @@ def join_chunks(chunks, frames, config, overlap=OVERLAP):
         float32 [frames, n_mels].
     """
     ramp = tf.constant(cross_fade(config))
-    step = chunk_step(config, overlap)
+    step, count = chunk_step(config, overlap), tf.shape(chunks)[0]
+    early = (count - 1) * step - tf.maximum(0, frames - config.chunk_frames)
+    in_place = tf.roll(chunks[-1:], -early, axis=1)  # what it turns round lies beyond the end
+    chunks = tf.concat([chunks[:-1], in_place], axis=0)
 
     def add(values):
         return tf.signal.overlap_and_add(tf.transpose(values, [2, 0, 1]), step)[:, :frames]
 
-    weight = add(tf.repeat(ramp[tf.newaxis], tf.shape(chunks)[0], axis=0))
+    weight = add(tf.repeat(ramp[tf.newaxis], count, axis=0))
     return tf.transpose(add(chunks * ramp) / weight)
 
 

@@ -41,7 +41,10 @@ def separate_waveform(waveform, predict, config):
         mask = song_mask(log_mel(spectrum, config), predict, config)
         return inverse_stft(apply_mask(spectrum, mask, config), tf.shape(mixture)[0], config)
 
-    vocals = tf.map_fn(separate_one, waveform, parallel_iterations=1)
+    count = tf.shape(waveform)[0]
+    # At least one, since nothing says of how many samples the results of none would be.
+    padded = tf.pad(waveform, [[0, tf.maximum(0, 1 - count)], [0, 0]])
+    vocals = tf.map_fn(separate_one, padded, parallel_iterations=1)[:count]
     return vocals, waveform - vocals
 
 

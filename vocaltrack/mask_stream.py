@@ -59,6 +59,7 @@ class ChunkPieces:
         self.margin = config.margin_frames
         # Starts with the silence that the STFT puts before a song.
         self.wave = np.zeros(self.margin * config.hop_length, np.float32)
+        self.first = 0  # frame of the song that follows the margin in `wave`
         self.samples = 0
         self.chunks = 0
 
@@ -75,28 +76,41 @@ class ChunkPieces:
             last: whether it is the end.
 
         Yields:
-            (piece, valid): float32 [m], and how many of its frames lie within
-            the song; what `piece_to_chunks` takes.
+            (piece, valid, early): float32 [m]; how many of its frames lie within the song,
+            both of which `piece_to_chunks` takes; and by how many frames its chunks begin
+            before their places, as a song's last does, see `chunks.split_chunks`.
         """
         self.samples += len(waveform)
         self.wave = np.concatenate([self.wave, waveform])
         while chunks := self._ready(last):
-            span = (chunks - 1) * self.step + self.config.chunk_frames
-            length = (span + 2 * self.margin) * self.config.hop_length
-            piece = self.wave[:length]
-            valid = self.frames - self.chunks * self.step if last else _ALL_FRAMES
-            yield np.pad(piece, (0, length - len(piece))), valid
+            yield self._piece(self.chunks * self.step, chunks), _ALL_FRAMES, 0
             self.chunks += chunks
-            self.wave = self.wave[chunks * self.step * self.config.hop_length :]
+            self._forget_before(self.chunks * self.step - self.config.chunk_frames)
+        if last:
+            start = max(0, self.frames - self.config.chunk_frames)
+            yield self._piece(start, 1), self.frames - start, self.chunks * self.step - start
 
     def _ready(self, last):
-        """How many chunks can be computed now, at most a group."""
+        """How many chunks before the last can be computed now, at most a group."""
         size = self.config.chunk_frames
         if last:
-            whole = 1 + max(0, -(-(self.frames - size) // self.step))
-            return min(GROUP, whole - self.chunks)
-        span = (GROUP - 1) * self.step + size + 2 * self.margin
-        return GROUP if len(self.wave) >= span * self.config.hop_length else 0
+            return min(GROUP, -(-max(0, self.frames - size) // self.step) - self.chunks)
+        return GROUP if len(self.wave) >= sum(self._place(self.chunks * self.step, GROUP)) else 0
+
+    def _place(self, start, chunks):
+        """Where a piece begins in `wave`, and its length in samples."""
+        span = (chunks - 1) * self.step + self.config.chunk_frames + 2 * self.margin
+        return (start - self.first) * self.config.hop_length, span * self.config.hop_length
+
+    def _piece(self, start, chunks):
+        begin, length = self._place(start, chunks)
+        piece = self.wave[begin : begin + length]
+        return np.pad(piece, (0, length - len(piece)))
+
+    def _forget_before(self, frame):
+        frame = max(self.first, frame)
+        self.wave = self.wave[(frame - self.first) * self.config.hop_length :]
+        self.first = frame
 
 
 class MaskStream:
@@ -134,8 +148,8 @@ class MaskStream:
             float32 [frames, n_mels], what follows what was returned before.
         """
         frames = [np.zeros((0, self.config.n_mels), np.float32)]
-        for piece, valid in self.pieces.push(waveform, last):
-            self.under_way.append(self.pool.submit(self._computed, piece, valid))
+        for piece in self.pieces.push(waveform, last):
+            self.under_way.append(self.pool.submit(self._computed, *piece))
             if len(self.under_way) == AT_ONCE:
                 frames.append(self._join(self.under_way.popleft().result()))
         while last and self.under_way:
@@ -148,8 +162,9 @@ class MaskStream:
         self.done += len(mask)
         return mask
 
-    def _computed(self, piece, valid):
-        return np.asarray(self.masks(piece_to_chunks(piece, valid, self.config, self.overlap)))
+    def _computed(self, piece, valid, early):
+        masks = self.masks(piece_to_chunks(piece, valid, self.config, self.overlap))
+        return np.roll(masks, -early, axis=1)
 
     def _join(self, chunks):
         """The frames that no chunk after these covers, as `join_chunks` has them.

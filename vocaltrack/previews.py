@@ -10,7 +10,7 @@ from vocaltrack.griffin_lim import mel_power_to_audio
 from vocaltrack.models import vocals_mask
 from vocaltrack.pipeline import batches
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import as_heard
 from vocaltrack.targets import proportion_mask
 
 CHUNKS = 4
@@ -48,7 +48,7 @@ class MaskPreviews(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if isinstance(self.model.output, dict) and "masks" not in self.model.output:
             return
-        mask = vocals_mask(self.model, fill_silence(self.mixture, self.features))
+        mask = vocals_mask(self.model, as_heard(self.mixture, self.features))
         panels = [_to_unit(self.mixture), self.target, mask]
         pictures = tf.concat([_upright(panel) for panel in panels], axis=2)
         with self.writer.as_default(step=epoch):

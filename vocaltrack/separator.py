@@ -220,7 +220,7 @@ class Separator:
         sample = SongSample(self.features)
         no_mask = np.zeros((0, self.features.n_mels), np.float32)
         for block, mono, last in self._downmixed(blocks, sample_rate):
-            for piece, valid in pieces.push(mono, last):
+            for piece, valid, _ in pieces.push(mono, last):
                 sample.push(piece_to_chunks(piece, valid, self.features, 0.0).numpy())
             yield block[:0], no_mask, False
         embed = self.model.embeddings

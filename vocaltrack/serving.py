@@ -3,7 +3,7 @@
 import keras
 from keras import layers, ops
 
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import as_heard
 from vocaltrack.unet import NORM
 
 
@@ -16,12 +16,12 @@ def as_served(model, config):
 
     Returns:
         `keras.Model` with the outputs at inference that the model has for what
-        `fill_silence` makes of the input; it shares layers with the model.
+        `as_heard` makes of the input; it shares layers with the model.
     """
     faster = served_clustering if isinstance(model.output, dict) else served_unet
     log_mel = keras.Input(model.input.shape[1:])
-    filled = layers.Lambda(fill_silence, arguments={"config": config}, name="filled")(log_mel)
-    return keras.Model(log_mel, faster(model)(filled), name=model.name)
+    heard = layers.Lambda(as_heard, arguments={"config": config}, name="heard")(log_mel)
+    return keras.Model(log_mel, faster(model)(heard), name=model.name)
 
 
 def served_clustering(model):

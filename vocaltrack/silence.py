@@ -1,10 +1,15 @@
-"""What networks hear in place of silence; `keras.ops` alone."""
+"""What networks hear in place of silent frames and empty bands; `keras.ops` alone."""
 
+import math
+
+import numpy as np
 from keras import ops
 
-from vocaltrack.mel import sounding
+from vocaltrack.mel import FLOOR_MARGIN_DB, sounding
 
 QUIET_DB = 30.0  # above the floor; a band holds a tone of -74 dB of full scale there
+FALL_DB = 32.0  # from the lowest band to the highest, as the mean of the training data's music
+EMPTY_DB = 38.0  # below what is expected of it; a band that stays below is empty
 
 
 def fill_silence(log_mel, config):
@@ -30,3 +35,47 @@ def fill_silence(log_mel, config):
     frames = ops.sum(heard, axis=1, keepdims=True)
     mean = ops.sum(log_mel * heard, axis=1, keepdims=True) / ops.maximum(frames, 1.0)
     return ops.where((heard > 0.0) | (frames == 0.0), log_mel, mean)
+
+
+def fill_bands(log_mel, config):
+    """Chunks whose empty bands hold the noise that is expected there.
+
+    In each frame a band is expected to have the mean power of all bands, but for the slope
+    that music has (`FALL_DB`). A band is empty that stays at the floor, or `EMPTY_DB` below
+    its highest expected level.
+
+    Few of the recordings that the networks learnt from lack bands, as those from a
+    telephone, from old records and at low sample rates do. To networks that heard such bands
+    as they are the voice was music, and lost.
+
+    Args:
+        log_mel: float32 [batch, time, mel] in dB.
+        config: `FeatureConfig`.
+
+    Returns:
+        float32 [batch, time, mel]: in empty bands the power of each bin and of the noise;
+        frames that are all silent stay so.
+    """
+    neper = math.log(10.0) / 10.0  # in a dB, of power
+    slope = (FALL_DB / config.n_mels * np.arange(config.n_mels)).astype(np.float32)
+    floor = config.floor_db + FLOOR_MARGIN_DB
+    level = ops.where(log_mel > floor, log_mel + slope, config.floor_db - 100.0)
+    power = ops.logsumexp(neper * level, axis=2, keepdims=True) - math.log(config.n_mels)
+    expected = power / neper - slope
+    bound = ops.maximum(ops.max(expected, axis=1, keepdims=True) - EMPTY_DB, floor)
+    is_empty = ops.max(log_mel, axis=1, keepdims=True) <= bound
+    filled = ops.logaddexp(neper * log_mel, neper * expected) / neper
+    return ops.where(is_empty, filled, log_mel)
+
+
+def as_heard(log_mel, config):
+    """What the networks hear of log-mel chunks, in training as when they are served.
+
+    Args:
+        log_mel: float32 [batch, time, mel] in dB.
+        config: `FeatureConfig`.
+
+    Returns:
+        float32 [batch, time, mel].
+    """
+    return fill_bands(fill_silence(log_mel, config), config)

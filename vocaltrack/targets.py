@@ -5,7 +5,7 @@ from keras import ops
 
 from vocaltrack.config import STREAMS, UNETS
 from vocaltrack.mel import FLOOR_MARGIN_DB, sounding
-from vocaltrack.silence import fill_silence
+from vocaltrack.silence import fill_bands, fill_silence
 
 
 def binary_mask(vocals_db, accompaniment_db):
@@ -58,8 +58,8 @@ def power_weight(mixture_db, exponent):
 
 
 def example(chunks, training, config):
-    """What a network learns from. It hears what `fill_silence` makes of the mixture, as it
-    does when it is served; its masks do not count in the frames that are filled.
+    """What a network learns from. It hears what `silence.as_heard` makes of the mixture, as it
+    does when it is served; its masks do not count in frames that `fill_silence` fills.
 
     Args:
         chunks: dict from each of `STREAMS` to float32 [batch, time, mel] in dB.
@@ -78,8 +78,9 @@ def example(chunks, training, config):
     share = proportion_mask(vocals, accompaniment, config)
     weight = power_weight(mixture, training.power_exponent)
     weight = weight * ops.cast(filled == mixture, "float32")
+    log_mel = fill_bands(filled, config)
     if training.model in UNETS:
-        return filled, share[..., None], weight
+        return log_mel, share[..., None], weight
     loudest = ops.max(mixture, axis=(1, 2), keepdims=True)
     sounds = ops.cast(sounding(mixture, loudest, config), "float32")
     binary = binary_mask(vocals, accompaniment)
@@ -87,4 +88,4 @@ def example(chunks, training, config):
     weights = {"embeddings": ops.ones(ops.shape(binary)[:1])}
     if training.model == "hdc":
         targets["masks"], weights["masks"] = ops.stack([share, 1.0 - share], axis=-1), weight
-    return filled, targets, weights
+    return log_mel, targets, weights
