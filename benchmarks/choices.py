@@ -4,12 +4,12 @@
 
 Prints, over the validation songs that have both stems (the minute of each in
 which the voice is loudest): what the overlap of chunks costs and gains;
-whether the mixture's level matters, and its bandwidth; what an end in the music does to the
-half second before it; whether the mask should be smoothed and
-the phase refined; what hearing the song at other speeds too gains; one mask for
-both channels of a stereo mixture, one each, or a Wiener filter over both; and how
-well the highest bands' mask stands for what lies above the network's range. The last
-two are simulated on those songs; real_stereo.py measures them on a real one.
+whether the mixture's level matters, and its bandwidth; what an end amid the music
+does to the half second before it; whether the mask should be smoothed and the phase
+refined; what hearing the song at other speeds too gains; one mask for both channels
+of a stereo mixture, one each, or a Wiener filter over both; and how well the highest
+bands' mask stands for what lies above the network's range. The last two are simulated
+on those songs; real_stereo.py measures them on a real one.
 """
 
 import argparse
