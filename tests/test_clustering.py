@@ -229,8 +229,8 @@ def test_ten_hours_leave_no_more_than_twice_the_chunks():
 def test_the_sample_of_a_short_song_is_all_of_it(group):
     log_mel, _ = song(1111)
     chunks, sounds = sample_of(log_mel, group).sounding()
-    padded = np.pad(log_mel, [(0, 9 * 128 - 1111), (0, 0)], constant_values=CONFIG.floor_db)
-    np.testing.assert_array_equal(chunks, padded.reshape(9, 128, 128))
+    expected = [*log_mel[: 8 * 128].reshape(8, 128, 128), log_mel[-128:]]
+    np.testing.assert_array_equal(chunks, expected)
     np.testing.assert_array_equal(sounds, chunks > log_mel.max() - 50.0)
 
 
