@@ -373,6 +373,15 @@ def test_a_name_with_a_newline_stays_one_line(capsys, tmp_path):
     assert code == 2 and error.count("\n") == 1
 
 
+def test_an_error_of_the_system_names_its_file_in_words(capsys, monkeypatch):
+    def locked(path):
+        raise PermissionError(13, "Permission denied", "locked/song.wav")
+
+    monkeypatch.setattr("vocaltrack.audio.Path.exists", locked)
+    assert main(["separate", "locked/song.wav", "out.wav"]) == 2
+    assert capsys.readouterr().err == ("vocaltrack: error: locked/song.wav: Permission denied\n")
+
+
 def test_a_name_that_is_too_long_is_one_line(capsys, tmp_path):
     code, error = run(capsys, "separate", tmp_path / ("a" * 300), tmp_path / "out.wav")
     assert code == 2 and error.count("\n") == 1

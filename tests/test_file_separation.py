@@ -71,6 +71,17 @@ def test_the_stems_of_an_integer_file_add_up_to_it(tmp_path, ending, subtype, bi
     assert np.abs(total - values).max() == 1
 
 
+@pytest.mark.parametrize("source", ["PCM_16", "PCM_24", "FLOAT", "PCM_32", "DOUBLE"])
+def test_the_stems_add_up_to_the_mixture_to_a_step_of_32_bits(tmp_path, source):
+    """Differences of float32 were off by 64 steps."""
+    mixture = written(tmp_path / "m.wav", noise(140000), RATE, source)
+    fake = Fake(lambda m: np.random.default_rng(1).uniform(0, 1, m.shape) * m)
+    separate(fake, mixture, tmp_path, subtype="PCM_32")
+    stems = [soundfile.read(tmp_path / name, dtype="float64")[0] for name in ("v.wav", "a.wav")]
+    steps = (sum(stems) - soundfile.read(mixture, dtype="float64")[0]) * 2**31
+    assert np.abs(steps).max() <= 1
+
+
 def test_vocals_of_all_or_nothing_are_the_input_to_the_bit(tmp_path):
     mixture = written(tmp_path / "m.wav", noise(70000), RATE, "PCM_16")
     values = integers(mixture, 16)

@@ -12,8 +12,11 @@ class UserError(Exception):
 
 
 def one_line(error):
-    """The message of any exception as a single printable line."""
-    text = " ".join(str(error).split())
+    """The message of any exception as a single printable line; that of an `OSError`
+    begins with the file it is about."""
+    is_of_a_file = isinstance(error, OSError) and error.filename is not None
+    text = f"{error.filename}: {error.strerror}" if is_of_a_file else str(error)
+    text = " ".join(text.split())
     return text or type(error).__name__
 
 

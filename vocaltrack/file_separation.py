@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from vocaltrack import ffmpeg
 from vocaltrack.config import CLIPS
 from vocaltrack.errors import UserError
@@ -106,6 +108,11 @@ def check_agreement(clip, subtype):
         raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
 
 
+def _difference(mixture, vocals):
+    """The accompaniment; in float32 it would lack the last bits of PCM_32."""
+    return np.subtract(mixture, vocals, dtype=np.float64)
+
+
 def _write(separator, file, targets, gain, clip, progress):
     sounds, found, done = False, False, 0
     stream = separator.stream(file.blocks, file.sample_rate, file.channels)
@@ -116,7 +123,7 @@ def _write(separator, file, targets, gain, clip, progress):
         for mixture, vocals, _ in blocks:
             sounds, found = sounds or mixture.any(), found or vocals.any()
             for stem, writer in writers.items():
-                writer.write(vocals if stem == "vocals" else mixture - vocals)
+                writer.write(vocals if stem == "vocals" else _difference(mixture, vocals))
             done += len(mixture)
             if progress is not None and len(mixture):
                 progress(done / file.sample_rate)

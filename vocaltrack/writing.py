@@ -71,7 +71,7 @@ class AudioWriter:
             UserError: the file would outgrow its format, or cannot be written.
         """
         if self.gain != 1.0:
-            audio = audio * self.gain
+            audio = np.multiply(audio, self.gain, dtype=np.float64)
         self.peak = max(self.peak, float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))
         if self.bits is not None:
             audio = to_integers(audio, self.bits)
