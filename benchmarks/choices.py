@@ -32,7 +32,8 @@ from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 
 SECONDS = 60
-EXCERPT = 7 * RATE
+EXCERPTS = 7 * RATE + 128 * np.arange(0, 96, 24)  # samples: ends everywhere on the chunks' grid
+TELEPHONE_NOISE_DB = -50  # below the mixture
 HOP = 256
 
 
@@ -48,7 +49,7 @@ def main():
     overlaps(options.model, pairs)
     separator = Separator(options.model)
     levels(separator, pairs)
-    bandwidths(separator, pairs)
+    bandwidths(separator, pairs, others)
     ends(separator, pairs)
     smoothing(separator, pairs)
     phases(separator, pairs)
@@ -93,23 +94,44 @@ def levels(separator, pairs):
     print()
 
 
-def bandwidths(separator, pairs):
-    telephone = butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
-    mixtures = {
-        "all": (RATE, lambda stem: stem),
-        "a file of 11,025 Hz": (11025, lambda stem: soxr.resample(stem, RATE, 11025)),
-        "a file of 8000 Hz": (8000, lambda stem: soxr.resample(stem, RATE, 8000)),
-        "300 to 3400 Hz": (RATE, lambda stem: sosfiltfilt(telephone, stem).astype(np.float32)),
-    }
-    print("| bandwidth | SI-SDR median (mean) |\n|---|---|")
-    for name, (rate, limited) in mixtures.items():
-        scores = []
+def bandwidths(separator, pairs, others):
+    """What is found in songs, and what comes out of instrumentals relative to the input."""
+    band = butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
+
+    def resampled(rate):
+        return lambda stem: soxr.resample(stem, RATE, rate)
+
+    def telephone(stem):
+        return sosfiltfilt(band, stem).astype(np.float32)
+
+    print("| bandwidth | SI-SDR median (mean) | instrumentals, median (worst) |\n|---|---|---|")
+    for name, rate, limited, noise_db in (
+        ("all", RATE, lambda stem: stem, None),
+        ("a file of 11,025 Hz", 11025, resampled(11025), None),
+        ("a file of 8000 Hz", 8000, resampled(8000), None),
+        ("300 to 3400 Hz", RATE, telephone, None),
+        ("the same, and noise", RATE, telephone, TELEPHONE_NOISE_DB),
+    ):
+        scores, levels_out = [], []
         for stems in pairs:
             vocals, accompaniment = (limited(stem) for stem in stems)
-            estimate = separator.separate(vocals + accompaniment, rate).vocals
-            scores.append(si_sdr(vocals, estimate))
-        row(name, median_and_mean(scores))
+            mixture = noisy(vocals + accompaniment, noise_db)
+            scores.append(si_sdr(vocals, separator.separate(mixture, rate).vocals))
+        for music in others:
+            mixture = noisy(limited(music), noise_db)
+            found = separator.separate(mixture, rate).vocals
+            levels_out.append(level_db(found) - level_db(mixture))
+        instrumentals = f"{np.median(levels_out):.1f} ({np.max(levels_out):.1f})"
+        row(name, median_and_mean(scores), instrumentals)
     print()
+
+
+def noisy(audio, decibels):
+    """Audio with white noise at a level relative to its own, or with none."""
+    if decibels is None:
+        return audio
+    noise = np.random.default_rng(0).standard_normal(len(audio)).astype(np.float32)
+    return audio + noise * np.float32(gain(level_db(audio) + decibels))
 
 
 def ends(separator, pairs):
@@ -119,11 +141,12 @@ def ends(separator, pairs):
     for vocals, accompaniment in pairs:
         mixture = vocals + accompaniment
         whole = separator.separate(mixture, RATE).vocals
-        for end in range(EXCERPT, len(mixture), EXCERPT):
+        for number, end in enumerate(range(max(EXCERPTS), len(mixture), max(EXCERPTS))):
             last = slice(end - RATE // 2, end)
             if level_db(vocals[last]) < -35:
                 continue
-            excerpt = separator.separate(mixture[end - EXCERPT : end], RATE).vocals
+            length = EXCERPTS[number % len(EXCERPTS)]
+            excerpt = separator.separate(mixture[end - length : end], RATE).vocals
             scores["amid the song"].append(si_sdr(vocals[last], whole[last]))
             scores["at an excerpt's end"].append(si_sdr(vocals[last], excerpt[-RATE // 2 :]))
     for name, values in scores.items():

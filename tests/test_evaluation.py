@@ -160,9 +160,10 @@ def test_the_table_shows_median_and_mean(report):
 
 
 def test_a_leaking_model_is_seen_in_the_report(songs):
-    """A separator that returns everything must score like the mixture."""
+    """A separator that returns everything must score like the mixture, but for the rumble
+    in that."""
     separator = Separator("unet")
     separator.model = dataclasses.replace(separator.model, masks=np.ones_like)
     song = [s for s in read_stems(songs) if s.name == "both"]
     scores = evaluate(song, {"all": separator})["songs"][f"{songs.name}/both"]
-    assert scores["all"]["SI-SDR"] == pytest.approx(scores["mixture"]["SI-SDR"], abs=1e-3)
+    assert scores["all"]["SI-SDR"] == pytest.approx(scores["mixture"]["SI-SDR"], abs=0.02)

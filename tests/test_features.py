@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.librosa_features import librosa_log_mel
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import (
     inverse_stft,
@@ -21,20 +22,6 @@ LENGTHS = (1, 2, 127, 128, 129, 1000, 16384, 16385)
 
 def noise(samples, seed=0):
     return np.random.default_rng(seed).normal(0.0, 0.3, samples).astype(np.float32)
-
-
-def librosa_log_mel(audio, config):
-    power = librosa.feature.melspectrogram(
-        y=audio,
-        sr=config.sample_rate,
-        n_fft=config.n_fft,
-        hop_length=config.hop_length,
-        n_mels=config.n_mels,
-        power=2.0,
-        center=True,
-        pad_mode="constant",
-    )
-    return librosa.power_to_db(power, ref=1.0, amin=config.power_floor, top_db=None).T
 
 
 @pytest.mark.filterwarnings("ignore:n_fft=.* is too large for input signal:UserWarning")
@@ -140,7 +127,7 @@ def test_mel_centres_are_where_the_triangles_peak():
     assert np.abs(centres - peaks).max() <= config.sample_rate / config.n_fft
 
 
-@pytest.mark.parametrize(("n_fft", "rank"), ((512, 116), (1024, 128), (2048, 128)))
+@pytest.mark.parametrize(("n_fft", "rank"), ((512, 115), (1024, 128), (2048, 128)))
 def test_rank_of_the_mel_matrix(n_fft, rank):
     """Defect 12: at 512 it cannot be inverted, and nothing here tries to."""
     assert np.linalg.matrix_rank(mel_filterbank(FeatureConfig(n_fft=n_fft))) == rank

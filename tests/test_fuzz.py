@@ -3,6 +3,8 @@
 The network is a cheap one; all else is what the command runs.
 """
 
+import re
+
 import numpy as np
 import pytest
 import soundfile
@@ -35,8 +37,8 @@ def written(path, kind, subtype):
 
 
 def tells_of_level_alone(error):
-    """GSM overshoots full scale."""
-    return all(": output made quieter by 0.0" in line for line in error.splitlines())
+    """GSM overshoots full scale, and vocals lack what lies below hearing."""
+    return all(re.search(": output made quieter by 0\\.[0-3]", line) for line in error.splitlines())
 
 
 @pytest.mark.parametrize("kind", WRITTEN)

@@ -16,7 +16,10 @@ FRAMES_A_SECOND = 125
 
 
 def noise(samples, channels=1, seed=0):
-    return np.random.default_rng(seed).normal(0.0, 0.3, (samples, channels)).astype(np.float32)
+    """Noise that rises by 12 dB an octave, so that hardly any of it lies below hearing, which
+    no mask lets through."""
+    white = np.random.default_rng(seed).normal(0.0, 0.12, (samples - 2, channels))
+    return np.diff(white, 2, axis=0, prepend=0 * white[:2], append=0 * white[:2]).astype(np.float32)
 
 
 def constant_mask(samples, rate, gain=1.0):
@@ -58,12 +61,32 @@ def test_the_window_lasts_64_ms(rate):
 
 
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("samples", (1, 2, 257, 1023, 1025, 30011))
+@pytest.mark.parametrize("samples", (4, 257, 1023, 1025, 30011))
 def test_a_mask_of_ones_returns_the_input(rate, samples):
     audio = noise(samples, 2)
     vocals = filtered(audio, constant_mask(samples, rate), rate)
     assert vocals.shape == audio.shape and vocals.dtype == np.float32
     np.testing.assert_allclose(vocals, audio, atol=1e-5)
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize("samples", (1, 2))
+def test_a_mask_of_ones_returns_a_click_but_for_its_offset(rate, samples):
+    audio = np.float32([[0.9, -0.5], [0.8, 0.3]])[:samples]
+    vocals = filtered(audio, constant_mask(samples, rate), rate)
+    share = 3 / window_length(rate, CONFIG)  # bins 0, 1 and -1 of all
+    np.testing.assert_allclose(vocals, audio, atol=2 * share)
+    assert np.abs(vocals - audio).max() > 0.1 * share
+
+
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(("hertz", "decibels"), ((0, -120), (5, -40), (10, -25), (50, -0.3)))
+def test_no_mask_lets_through_what_lies_below_hearing(rate, hertz, decibels):
+    rumble = np.cos(2 * np.pi * hertz * np.arange(3 * rate) / rate)[:, np.newaxis]
+    inside = slice(rate // 4, -rate // 4)
+    passed = filtered(rumble, constant_mask(len(rumble), rate), rate)[inside]
+    change = 20 * np.log10(np.sqrt(np.mean(passed**2) / np.mean(rumble[inside] ** 2)) + 1e-9)
+    assert change > decibels if hertz > 20 else change < decibels
 
 
 @pytest.mark.parametrize("rate", (8000, 44100))

@@ -8,12 +8,12 @@ import os
 import shutil
 from collections import Counter
 
-import librosa
 import numpy as np
 import pytest
 import soundfile
 import tensorflow as tf
 
+from tests.librosa_features import librosa_log_mel
 from vocaltrack import plan
 from vocaltrack import prepare as preparation
 from vocaltrack.augmentation import SPEED_SEMITONES
@@ -111,18 +111,6 @@ def draws(songs, split, seed, count):
     return [mixer.draw((seed, number, index)) for index in range(count)]
 
 
-def librosa_log_mel(audio):
-    power = librosa.feature.melspectrogram(
-        y=audio,
-        sr=FEATURES.sample_rate,
-        n_fft=FEATURES.n_fft,
-        hop_length=FEATURES.hop_length,
-        n_mels=FEATURES.n_mels,
-        pad_mode="constant",
-    )
-    return librosa.power_to_db(power, ref=1.0, amin=FEATURES.power_floor, top_db=None).T
-
-
 def test_manifest(prepared, chunks):
     manifest, folder = prepared
     assert Manifest.load(folder) == manifest
@@ -155,7 +143,7 @@ def test_chunks_are_the_features_of_the_excerpts(songs, prepared, chunks):
         for index, excerpt in enumerate(draws(songs, split, 5, count)):
             mixture = excerpt.vocals + excerpt.accompaniment
             for number, audio in enumerate((mixture, excerpt.vocals, excerpt.accompaniment)):
-                frames = librosa_log_mel(audio)[margin : margin + 64]
+                frames = librosa_log_mel(audio, FEATURES)[margin : margin + 64]
                 stored = streams[4 * index : 4 * index + 4, number].reshape(64, 32)
                 assert np.abs(stored - frames).max() < 0.05
             assert set(kinds[4 * index : 4 * index + 4]) == {excerpt.kind}
@@ -167,7 +155,7 @@ def test_no_song_of_one_split_sounds_in_another(chunks):
 
     def band(hertz):
         tone = np.sin(2 * np.pi * hertz * np.arange(8000) / 8000)
-        return librosa_log_mel(tone).mean(axis=0).argmax()
+        return librosa_log_mel(tone, FEATURES).mean(axis=0).argmax()
 
     for split, (streams, kinds) in chunks.items():
         for index, stem in ((1, 0), (2, 1)):

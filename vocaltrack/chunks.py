@@ -29,6 +29,7 @@ def split_chunks(frames, config, overlap=OVERLAP):
     total = tf.shape(frames)[0]
     missing = tf.maximum(0, size - total)
     padded = tf.pad(frames, [[0, missing], [0, 0]], constant_values=config.floor_db)
+    # Those that end before the song's last frame does.
     others = tf.signal.frame(padded[: total - 1], size, step, axis=0)
     return tf.concat([others, padded[tf.newaxis, -size:]], axis=0)
 

@@ -41,11 +41,16 @@ def separate_waveform(waveform, predict, config):
         mask = song_mask(log_mel(spectrum, config), predict, config)
         return inverse_stft(apply_mask(spectrum, mask, config), tf.shape(mixture)[0], config)
 
-    count = tf.shape(waveform)[0]
     # At least one, since nothing says of how many samples the results of none would be.
-    padded = tf.pad(waveform, [[0, tf.maximum(0, 1 - count)], [0, 0]])
-    vocals = tf.map_fn(separate_one, padded, parallel_iterations=1)[:count]
+    vocals = tf.map_fn(separate_one, _at_least_one(waveform), parallel_iterations=1)
+    vocals = vocals[: tf.shape(waveform)[0]]
     return vocals, waveform - vocals
+
+
+def _at_least_one(batch):
+    """A batch [batch, ...], with an example of zeros if it has none."""
+    missing = tf.maximum(0, 1 - tf.shape(batch)[0])
+    return tf.pad(batch, [[0, missing], *[[0, 0]] * (len(batch.shape) - 1)])
 
 
 class _Served(tf.Module):
@@ -64,7 +69,8 @@ class _Served(tf.Module):
 
             @tf.function(input_signature=[chunk], autograph=False)
             def masks(log_mel):
-                mask = vocals_mask(model, log_mel)
+                # oneDNN's convolutions fail on a batch of none.
+                mask = vocals_mask(model, _at_least_one(log_mel))[: tf.shape(log_mel)[0]]
                 return {"vocals_mask": mask, "accompaniment_mask": 1.0 - mask}
 
             @tf.function(input_signature=[waveform], autograph=False)

@@ -76,9 +76,9 @@ class ChunkPieces:
             last: whether it is the end.
 
         Yields:
-            (piece, valid, early): float32 [m]; how many of its frames lie within the song,
-            both of which `piece_to_chunks` takes; and by how many frames its chunks begin
-            before their places, as a song's last does, see `chunks.split_chunks`.
+            (piece, valid, early): float32 [m]; how many of its frames lie within the song;
+            and how many frames before its place on the grid the chunk begins, above 0 for a
+            song's last alone, see `chunks.split_chunks`.
         """
         self.samples += len(waveform)
         self.wave = np.concatenate([self.wave, waveform])

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from vocaltrack.mel import mel_centres, mel_triangles
+from vocaltrack.mel import is_inaudible, mel_centres, mel_triangles
 
 HIGH_HZ = 6000.0  # the bands from here on speak for what the network does not hear
 
@@ -16,8 +16,9 @@ def mel_to_bins(config, sample_rate, n_fft):
 
     Each bin takes the mean of the bands whose triangles cover it, weighted
     by the triangles, so that a constant mask stays constant. The few that no
-    triangle covers (0 Hz, the highest) take the nearest band; those above
-    the network's range the mean of the bands from 6 kHz on.
+    triangle covers (the highest) take the nearest band; those above the
+    network's range the mean of the bands from 6 kHz on. Those below hearing
+    take none: rumble and a constant offset are no vocals.
 
     Args:
         config: `FeatureConfig`.
@@ -25,7 +26,7 @@ def mel_to_bins(config, sample_rate, n_fft):
         n_fft: its frame length.
 
     Returns:
-        float32 [n_mels, 1 + n_fft // 2]; each column sums to 1.
+        float32 [n_mels, 1 + n_fft // 2]; each column sums to 1, or to 0 below hearing.
     """
     top = config.sample_rate / 2
     centres = mel_centres(config)
@@ -34,7 +35,8 @@ def mel_to_bins(config, sample_rate, n_fft):
     for column in np.flatnonzero(triangles.sum(axis=0) <= 1e-6):
         triangles[np.argmin(np.abs(centres - bins[column])), column] = 1.0
     triangles[:, bins > top] = (centres >= min(HIGH_HZ, centres[-1]))[:, np.newaxis]
-    return (triangles / triangles.sum(axis=0)).astype(np.float32)
+    weights = triangles / triangles.sum(axis=0)
+    return np.where(is_inaudible(bins), 0.0, weights).astype(np.float32)
 
 
 def apply_mask(spectrum, mel_mask, config):

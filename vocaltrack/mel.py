@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+LOWEST_HZ = 20.0  # that is heard; below lie rumble and the offset of a recording, no voice
 SILENCE_DB = 50.0
 FLOOR_MARGIN_DB = 0.05  # float32 logarithms and float16 records do not hit the floor exactly
 
@@ -25,7 +26,8 @@ def mel_edges(config):
 
 
 def mel_triangles(config, sample_rate, n_fft):
-    """The mel bands' triangles over the bins of an STFT, of height 1.
+    """The mel bands' triangles over the bins of an STFT, of height 1; the bins that
+    `is_inaudible` names are in none.
 
     Args:
         config: `FeatureConfig`.
@@ -38,14 +40,27 @@ def mel_triangles(config, sample_rate, n_fft):
     edges = mel_edges(config)[:, np.newaxis]
     low, centre, high = edges[:-2], edges[1:-1], edges[2:]
     bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
-    return np.maximum(
-        0.0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
-    )
+    sides = np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre))
+    return np.where(is_inaudible(bins), 0.0, np.maximum(0.0, sides))
+
+
+def is_inaudible(bins):
+    """Which bins of an STFT lie below hearing: those below 20 Hz, and the two over which a
+    Hann window spreads a constant offset.
+
+    Args:
+        bins: float64 [1 + n_fft // 2], their frequencies in Hz.
+
+    Returns:
+        bool [1 + n_fft // 2].
+    """
+    return bins <= max(bins[1], LOWEST_HZ)
 
 
 @functools.lru_cache(maxsize=8)
 def mel_filterbank(config):
-    """The Slaney mel matrix of librosa, float32 [n_mels, 1 + n_fft // 2]."""
+    """The Slaney mel matrix of librosa without what `is_inaudible`, float32
+    [n_mels, 1 + n_fft // 2]."""
     edges = mel_edges(config)
     areas = 2.0 / (edges[2:] - edges[:-2])
     triangles = mel_triangles(config, config.sample_rate, config.n_fft)

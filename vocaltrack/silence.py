@@ -1,4 +1,4 @@
-"""What networks hear in place of silent frames and empty bands; `keras.ops` alone."""
+"""What networks hear in place of silent frames and empty bands, in `keras.ops`."""
 
 import math
 
@@ -9,7 +9,7 @@ from vocaltrack.mel import FLOOR_MARGIN_DB, sounding
 
 QUIET_DB = 30.0  # above the floor; a band holds a tone of -74 dB of full scale there
 FALL_DB = 32.0  # from the lowest band to the highest, as the mean of the training data's music
-EMPTY_DB = 38.0  # below what is expected of it; a band that stays below is empty
+EMPTY_DB = (28.0, 48.0)  # below what is expected, a band begins to be empty, and is so wholly
 
 
 def fill_silence(log_mel, config):
@@ -41,31 +41,37 @@ def fill_bands(log_mel, config):
     """Chunks whose empty bands hold the noise that is expected there.
 
     In each frame a band is expected to have the mean power of all bands, but for the slope
-    that music has (`FALL_DB`). A band is empty that stays at the floor, or `EMPTY_DB` below
-    its highest expected level.
+    that music has (`FALL_DB`). How empty a band is, is one for the whole chunk: it depends on
+    how far the band's highest level lies below the highest that is expected of it, though
+    these may lie in different frames. A band that stays at the floor is empty wholly, those
+    between the two limits of `EMPTY_DB` in part, so that no decibel decides.
 
-    Few of the recordings that the networks learnt from lack bands, as those from a
-    telephone, from old records and at low sample rates do. To networks that heard such bands
-    as they are the voice was music, and lost.
+    Few of the recordings that the networks learnt from lack bands, as those from a telephone
+    and at low sample rates do. Networks that heard such bands unfilled took the voice for
+    music.
 
     Args:
         log_mel: float32 [batch, time, mel] in dB.
         config: `FeatureConfig`.
 
     Returns:
-        float32 [batch, time, mel]: in empty bands the power of each bin and of the noise;
-        frames that are all silent stay so.
+        float32 [batch, time, mel]: in empty bands the power of each bin and of the noise, in
+        those that are empty in part between this and the bin's own, in dB; frames that are
+        all silent stay so.
     """
-    neper = math.log(10.0) / 10.0  # in a dB, of power
+    per_db = math.log(10.0) / 10.0  # of the natural logarithm of a power
     slope = (FALL_DB / config.n_mels * np.arange(config.n_mels)).astype(np.float32)
     floor = config.floor_db + FLOOR_MARGIN_DB
     level = ops.where(log_mel > floor, log_mel + slope, config.floor_db - 100.0)
-    power = ops.logsumexp(neper * level, axis=2, keepdims=True) - math.log(config.n_mels)
-    expected = power / neper - slope
-    bound = ops.maximum(ops.max(expected, axis=1, keepdims=True) - EMPTY_DB, floor)
-    is_empty = ops.max(log_mel, axis=1, keepdims=True) <= bound
-    filled = ops.logaddexp(neper * log_mel, neper * expected) / neper
-    return ops.where(is_empty, filled, log_mel)
+    power = ops.logsumexp(per_db * level, axis=2, keepdims=True) - math.log(config.n_mels)
+    expected = power / per_db - slope
+    filled = ops.logaddexp(per_db * log_mel, per_db * expected) / per_db
+    highest = ops.max(log_mel, axis=1, keepdims=True)
+    lacking = ops.max(expected, axis=1, keepdims=True) - highest
+    begin, wholly = EMPTY_DB
+    emptiness = ops.clip((lacking - begin) / (wholly - begin), 0.0, 1.0)
+    emptiness = ops.where(highest > floor, emptiness, 1.0)
+    return log_mel + emptiness * (filled - log_mel)
 
 
 def as_heard(log_mel, config):
