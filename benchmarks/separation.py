@@ -1,6 +1,6 @@
 """Speed and memory of the whole separate command on made-up songs.
 
-    python benchmarks/separation.py [--model unet] [--seconds 240] [--runs 5]
+    python benchmarks/separation.py [--model unet] [--seconds 240] [--runs 5] [--jobs 1]
 
 Runs `separate.py` on 44.1 kHz stereo noise with both stems written, and says
 how long it took, less what it takes to load TensorFlow in a fresh interpreter
@@ -29,6 +29,7 @@ def main():
     parser.add_argument("--model", action="append")
     parser.add_argument("--seconds", type=int, action="append")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--jobs", type=int, help="of separate.py; all cores without it")
     options = parser.parse_args()
     print("| model | audio | TensorFlow | the rest | times real time | peak memory |")
     print("|---|---|---|---|---|---|")
@@ -37,7 +38,9 @@ def main():
             song = Path(folder) / f"{seconds}.wav"
             make_song(song, seconds)
             for model in options.model or UNETS:
-                runs = [measure(model, song, Path(folder)) for _ in range(options.runs)]
+                runs = [
+                    measure(model, song, Path(folder), options.jobs) for _ in range(options.runs)
+                ]
                 print(row(model, seconds, runs), flush=True)
 
 
@@ -48,10 +51,11 @@ def make_song(path, seconds):
             file.write(rng.normal(0, 0.1, (RATE, 2)))
 
 
-def measure(model, song, folder):
+def measure(model, song, folder, jobs):
     """(seconds of TensorFlow's import, seconds of the rest, MiB) of one run."""
     command = [sys.executable, SCRIPT, "--model", model, song, folder / "vocals.wav"]
     command += ["--accompaniment", folder / "accompaniment.wav", "--quiet"]
+    command += [] if jobs is None else ["--jobs", str(jobs)]
     loading = import_seconds()
     start = time.perf_counter()
     process = subprocess.Popen(command)
