@@ -9,7 +9,7 @@ from vocaltrack.mel import FLOOR_MARGIN_DB, sounding
 
 QUIET_DB = 30.0  # above the floor; a band holds a tone of -74 dB of full scale there
 FALL_DB = 32.0  # from the lowest band to the highest, as the mean of the training data's music
-EMPTY_DB = (28.0, 48.0)  # below what is expected, a band begins to be empty, and is so wholly
+EMPTY_DB = (28.0, 48.0)  # below the level expected, where emptiness begins and is complete
 
 
 def fill_silence(log_mel, config):
@@ -41,10 +41,10 @@ def fill_bands(log_mel, config):
     """Chunks whose empty bands hold the noise that is expected there.
 
     In each frame a band is expected to have the mean power of all bands, but for the slope
-    that music has (`FALL_DB`). How empty a band is, is one for the whole chunk: it depends on
-    how far the band's highest level lies below the highest that is expected of it, though
-    these may lie in different frames. A band that stays at the floor is empty wholly, those
-    between the two limits of `EMPTY_DB` in part, so that no decibel decides.
+    that music has (`FALL_DB`). A band is empty for a whole chunk, the more so the further its
+    highest level there lies below the highest that is expected of it, which may be of another
+    frame: not at all up to the first limit of `EMPTY_DB`, wholly from the second on. A band
+    that stays at the floor is empty wholly.
 
     Few of the recordings that the networks learnt from lack bands, as those from a telephone
     and at low sample rates do. Networks that heard such bands unfilled took the voice for
