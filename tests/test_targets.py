@@ -12,9 +12,11 @@ FLOOR_DB = 10 * np.log10(FEATURES.power_floor)
 
 
 def chunks(seed=0, batch=3):
-    """Chunks in dB with some bins on the floor in either stem or both."""
+    """Chunks in dB with some bins on the floor in either stem or both, and no empty bands:
+    they fall as music does."""
     rng = np.random.default_rng(seed)
-    vocals, accompaniment = rng.uniform(-60, 20, (2, batch, 8, 4)).astype(np.float32)
+    levels = rng.uniform(-36, 20, (2, batch, 8, 4)) - 8.0 * np.arange(4)
+    vocals, accompaniment = levels.astype(np.float32)
     vocals[:, :2] = FLOOR_DB
     accompaniment[:, 1:3] = FLOOR_DB
     mixture = 10 * np.log10(10 ** (vocals / 10) + 10 ** (accompaniment / 10))
