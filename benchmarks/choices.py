@@ -18,7 +18,14 @@ import time
 import librosa
 import numpy as np
 import soxr
-from excerpts import RATE, add_datasets, loudest, median_and_mean, validation_songs
+from excerpts import (
+    RATE,
+    add_datasets,
+    loudest,
+    median_and_mean,
+    median_and_worst,
+    validation_songs,
+)
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, sosfiltfilt
 from stereo import STEREO, in_stereo
@@ -121,8 +128,7 @@ def bandwidths(separator, pairs, others):
             mixture = noisy(limited(music), noise_db)
             found = separator.separate(mixture, rate).vocals
             levels_out.append(level_db(found) - level_db(mixture))
-        instrumentals = f"{np.median(levels_out):.1f} ({np.max(levels_out):.1f})"
-        row(name, median_and_mean(scores), instrumentals)
+        row(name, median_and_mean(scores), median_and_worst(levels_out))
     print()
 
 

@@ -19,6 +19,11 @@ def median_and_mean(values):
     return f"{np.median(values):.2f} ({np.mean(values):.2f})"
 
 
+def median_and_worst(levels):
+    """A cell of a table: what comes out of music without vocals, in dB."""
+    return f"{np.median(levels):.1f} ({np.max(levels):.1f})"
+
+
 def validation_songs(mir1k, stems):
     """List of the `Song`s of the split valid in MIR-1K's folder and that of the stems."""
     return [song for song in read_mir1k(mir1k) + read_stems(stems) if song.split == "valid"]

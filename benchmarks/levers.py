@@ -18,7 +18,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from excerpts import RATE, add_datasets, median_and_mean, validation_songs
+from excerpts import RATE, add_datasets, median_and_mean, median_and_worst, validation_songs
 from keras import layers
 from lever_list import LEVERS
 
@@ -118,11 +118,9 @@ def row(name, rows):
     scores, first = (np.array(rows[n]["SI-SDR"]) for n in (name, next(iter(LEVERS))))
     gain = scores - first
     error = gain.std(ddof=1) / np.sqrt(len(gain))
-    leaks = rows[name]["instrumentals"]
-    return (
-        f"| {name} | {median_and_mean(scores)} "
-        f"| {gain.mean():+.2f} ± {error:.2f} | {np.median(leaks):.1f} ({max(leaks):.1f}) |"
-    )
+    leaks = median_and_worst(rows[name]["instrumentals"])
+    against = f"{gain.mean():+.2f} ± {error:.2f}"
+    return f"| {name} | {median_and_mean(scores)} | {against} | {leaks} |"
 
 
 def results(path, settings):

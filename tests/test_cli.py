@@ -379,7 +379,7 @@ def test_an_error_of_the_system_names_its_file_in_words(capsys, monkeypatch):
 
     monkeypatch.setattr("vocaltrack.audio.Path.exists", locked)
     assert main(["separate", "locked/song.wav", "out.wav"]) == 2
-    assert capsys.readouterr().err == ("vocaltrack: error: locked/song.wav: Permission denied\n")
+    assert capsys.readouterr().err == "vocaltrack: error: locked/song.wav: Permission denied\n"
 
 
 def test_a_name_that_is_too_long_is_one_line(capsys, tmp_path):

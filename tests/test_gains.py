@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.sounds import rising
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import inverse_stft, stft
 from vocaltrack.gains import BATCH_FRAMES, GainStream, window_length
@@ -16,10 +17,8 @@ FRAMES_A_SECOND = 125
 
 
 def noise(samples, channels=1, seed=0):
-    """Noise that rises by 12 dB an octave, so that hardly any of it lies below hearing, which
-    no mask lets through."""
     white = np.random.default_rng(seed).normal(0.0, 0.12, (samples - 2, channels))
-    return np.diff(white, 2, axis=0, prepend=0 * white[:2], append=0 * white[:2]).astype(np.float32)
+    return rising(white).astype(np.float32)
 
 
 def constant_mask(samples, rate, gain=1.0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.librosa_features import librosa_mel_power
+from tests.librosa_features import audible_bins, librosa_mel_power
 from vocaltrack.config import FeatureConfig
 from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
 from vocaltrack.masks import apply_mask, mel_to_bins
@@ -84,8 +84,7 @@ def test_mel_to_bins_keeps_a_constant_mask(n_fft, rate):
     matrix = mel_to_bins(FeatureConfig(), rate, n_fft)
     assert matrix.shape == (128, 1 + n_fft // 2)
     assert matrix.dtype == np.float32 and matrix.min() >= 0.0
-    # But below hearing, and in the two bins over which an offset is spread.
-    audible = np.fft.rfftfreq(n_fft, 1 / rate) > max(20.0, rate / n_fft)
+    audible = audible_bins(rate, n_fft)
     np.testing.assert_allclose(matrix.sum(axis=0), audible, atol=1e-6)
     np.testing.assert_allclose(
         np.full((2, 128), 0.3, np.float32) @ matrix, [0.3 * audible] * 2, atol=1e-6
@@ -97,7 +96,7 @@ def test_mel_to_bins_puts_each_bin_near_its_bands(n_fft):
     config = FeatureConfig()
     matrix = mel_to_bins(config, 16000, n_fft)
     bins = np.fft.rfftfreq(n_fft, 1 / 16000)
-    audible = bins > max(20.0, bins[1])
+    audible = audible_bins(16000, n_fft)
     mean_centre = mel_centres(config) @ matrix
     widest = np.diff([*mel_centres(config), 8000.0]).max()
     assert np.abs(mean_centre - bins)[audible].max() <= widest
