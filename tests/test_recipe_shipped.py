@@ -121,6 +121,25 @@ def test_a_card_names_the_whole_command_of_its_training(cards, model):
     assert len(options) == len(set(options))
     card = (REPOSITORY / "saved_models" / model / "README.md").read_text(encoding="utf-8")
     assert f"`{cards.command(model)}`" in card and "took about fifteen hours" in card
+    assert f"in a checkout of {cards.commit(model)};" in card
+
+
+def test_a_card_s_commit_is_that_of_its_stage(cards):
+    commits = {model: cards.commit(model) for model in ("dc", "hdc", "unet", "uhnet")}
+    assert commits == {"dc": "6d3feff", "hdc": "f8e4ccd", "unet": "4e89bd7", "uhnet": "4e89bd7"}
+
+
+@pytest.mark.parametrize("model", ["dc", "hdc"])
+def test_what_a_card_says_of_its_use_runs(model):
+    folder = REPOSITORY / "saved_models"
+    card = (folder / model / "README.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
+    names = {}
+    exec(code.replace(f'"{model}"', f'"{folder / model}"'), names)
+    if model == "dc":
+        np.testing.assert_allclose(np.linalg.norm(names["embeddings"], axis=-1), 1.0, rtol=1e-5)
+    else:
+        assert names["vocals"].shape == (1, 16000)
 
 
 def test_a_card_s_command_has_the_options_that_held(cards, monkeypatch, tmp_path):

@@ -64,7 +64,7 @@ def _add_training(parser, models):
         "--precision",
         choices=PRECISIONS,
         default=DEFAULTS.precision,
-        help="mixed_bfloat16 trains U-nets faster where the processor has AMX or is a Zen 4",
+        help="mixed_bfloat16 trains U-nets faster on AMX and on AMD's processors from Zen 4 on",
     )
     parser.add_argument(
         "--epochs", type=COUNT, default=DEFAULTS.epochs, help="in all, earlier ones included"
@@ -79,7 +79,7 @@ def _add_training(parser, models):
         "--patience",
         type=COUNT,
         default=DEFAULTS.patience,
-        help="epochs without improvement until it stops",
+        help="epochs without improvement until it stops; with a cosine as many as --epochs",
     )
     parser.add_argument(
         "--seed", type=SEED, default=DEFAULTS.seed, help="of weights, dropout and shuffling"
@@ -88,7 +88,7 @@ def _add_training(parser, models):
         "--power-exponent",
         type=_SHARE,
         default=DEFAULTS.power_exponent,
-        help="weigh the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
+        help="weight the mask loss by the mixture's mel power to this; 0 is the paper's plain BCE",
     )
 
 
@@ -129,5 +129,6 @@ def add_train_unet(parser):
     parser.add_argument(
         "--fine-tune",
         action="store_true",
-        help="uhnet: the hdc goes on learning inside it; the paper's is frozen",
+        help="uhnet: the hdc goes on learning inside it, as in the paper's code; in its text it "
+        "is frozen",
     )

@@ -22,7 +22,8 @@ from vocaltrack.metrics import median
 REPOSITORY = Path(__file__).resolve().parents[2]
 ABOUT = {
     "dc": "Deep clustering: four Bi-GRU layers embed every time-frequency bin, k-means over the "
-    "song makes two clusters, and the one with fewer bins below 200 Hz is taken as the vocals.",
+    "song makes two clusters, and the one with the smaller share of its bins below 200 Hz is taken "
+    "as the vocals.",
     "hdc": "The hybrid: the clustering network with a second, softmax head that predicts the "
     "vocals' and the accompaniment's masks.",
     "unet": "A U-net on the log-mel: four strided 5x5 convolutions down, four transposed 4x4 ones "
@@ -47,16 +48,38 @@ WEAK = {
 INVENTED = """
 - invented music, which needs nobody's licence: `recipes/shipped/synthetic_music.py`, by FluidSynth
   with the soundfont FluidR3 GM (MIT)."""
+USE = """\
+Any program that has TensorFlow can run it: float32, 16 kHz mono, full scale 1.0.
+
+```python
+import tensorflow as tf
+
+model = tf.saved_model.load("{model}")  # this folder
+{call}
+```
+
+vocaltrack's README has all signatures ("The SavedModels"); its `Separator` runs this model on
+audio of any rate and with any number of channels."""
+SEPARATES = """\
+waveform = tf.zeros([1, 16000])  # [batch, samples], any length
+vocals = model.signatures["serving_default"](waveform=waveform)["vocals"]"""
+EMBEDS = """\
+log_mel = tf.zeros([1, 128, 128])  # [batch, time, mel] in dB
+embeddings = model.signatures["embeddings"](log_mel=log_mel)["embeddings"]"""
 DATA = """\
 - MIR-1K, 79 songs of the train split (free for research), Mandarin pop by amateurs;
-- three songs of the Cambridge-MT multitrack library (educational, non-commercial);
-- solo singing: RAVDESS (CC BY-NC-SA 4.0), GTSinger demonstrations (CC BY-NC-SA 4.0), PESnQ 2017
-  (research), MTG Turkish makam a cappella sections (CC BY 4.0), Choral Singing Dataset (CC BY 4.0);
+- three songs of the Cambridge-MT multitrack library (educational, non-commercial): John McKay,
+  *Daisy Daisy*; Londres Appelle; HeartOnMyThumb, *How To Kill A Conversation*;
+- solo singing: RAVDESS (CC BY-NC-SA 4.0), GTSinger demonstrations (CC BY-NC-SA 4.0, which we did
+  not verify), PESnQ 2017 (for research; a licence of the audio is not named), MTG Turkish makam
+  a cappella sections (CC BY 4.0), Choral Singing Dataset (CC BY 4.0, which we did not verify);
 - instrumental music of free games (GPL, CC BY, CC BY-SA, CC0) and the accompaniments of two songs
   by Software-Entwicklungskit (CC0){invented}
 
-The weights are therefore for research and non-commercial use only. Songs and singers of the
-validation split were never heard in training."""
+`assets/contract.json` lists every song that was heard, those of games as
+`<package>__<track>`. Songs and singers of the validation split were never heard in training.
+
+The weights are for research and non-commercial use only, since much of this is."""
 
 
 def main():
@@ -115,6 +138,10 @@ def card(model, stage, report):
         "",
         ABOUT[model],
         "",
+        "## Use",
+        "",
+        USE.format(model=model, call=EMBEDS if model == "dc" else SEPARATES),
+        "",
         "## Trained on",
         "",
         DATA.format(invented=f";{INVENTED}" if model in UNETS else "."),
@@ -153,7 +180,7 @@ def training(model, description, log):
     if description.get("norms_of"):
         averaged += "; the norms' statistics were measured anew"
     return (
-        f"`{trained}`, on {where}; "
+        f"`{trained}`, on {where}, in a checkout of {commit(model)}; "
         "[train.sh](../../recipes/shipped/train.sh) has the whole of it: how the records were "
         "made, and the earlier stages of the run that this one started from; all stages of all "
         "models took about fifteen hours on two CPU cores and three quarters of an hour on a "
@@ -170,19 +197,30 @@ def training(model, description, log):
 def command(model):
     """The last line of train.sh that trains a model, as it is run: of an option that is
     there twice, the second. $DATA stands for the folder of the data."""
-    text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
-    pattern = rf"python \S*train_.*--run runs/{model}(?: .*)?$"
-    line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
-    before = text[: line.start()]
+    before, words = training_line(model)
     before = re.sub(r"^\(\n.*?^\)\n", "", before, flags=re.DOTALL | re.MULTILINE)  # subshells
     settings = re.finditer(r'^ *(\w+)="(.*)"$', before, re.MULTILINE)
-    values, words = {"data": "$DATA"}, line[0]
+    values = {"data": "$DATA"}
     for setting in settings:
         name, value = setting.groups()
         values[name] = re.sub(r"\$(\w+)", lambda m: values[m[1]], value)
     words = re.sub(r"\$(\w+)", lambda m: values[m[1]], words)
     command, *options = " ".join(words.split()).split(" --")
     return " --".join([command, *{option.split()[0]: option for option in options}.values()])
+
+
+def commit(model):
+    """The commit of the package whose last stage of train.sh trains a model."""
+    before, _ = training_line(model)
+    return re.findall(r"^ *stage \w+ (\w+)$", before, re.MULTILINE)[-1]
+
+
+def training_line(model):
+    """(what train.sh has before the last line that trains a model, that line)."""
+    text = (REPOSITORY / "recipes/shipped/train.sh").read_text().replace("\\\n", " ")
+    pattern = rf"python \S*train_.*--run runs/{model}(?: .*)?$"
+    line = list(re.finditer(pattern, text, re.MULTILINE))[-1]
+    return text[: line.start()], line[0]
 
 
 def scores(model, report):
