@@ -33,10 +33,11 @@ from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run
 from vocaltrack.silence import as_heard
+from vocaltrack.starting import dtype_policy
 from vocaltrack.targets import example
 
 STEPS = 600
-TRAINED_AS = "0.12.0"  # the version of the package that last changed how networks learn
+TRAINED_AS = "0.14.0"  # the version of the package that last changed how networks learn
 
 
 def build(lever, mean, std, seed):
@@ -67,9 +68,8 @@ def train(lever, manifest, records, initial, precision):
         mean, std = description["mean"], description["std"]
     else:
         saved = build(lever, mean, std, config.seed)
-    keras.config.set_dtype_policy(precision)
-    model = build(lever, mean, std, config.seed)
-    keras.config.set_dtype_policy("float32")
+    with dtype_policy(precision):
+        model = build(lever, mean, std, config.seed)
     model.set_weights(saved.get_weights())
     chosen = optimizer(config)
     if lever.averaged:
@@ -146,10 +146,14 @@ def main():
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--only", action="append", choices=tuple(LEVERS), help="may be repeated")
     options = parser.parse_args()
-    fitting = [n for n, lever in LEVERS.items() if not (options.initial and lever.network)]
+    fitting = [
+        name
+        for name, lever in LEVERS.items()
+        if not options.initial or not (lever.network or "learning_rate" in lever.training)
+    ]
     names = options.only or fitting
     if not set(names) <= set(fitting):
-        parser.error("--initial holds the shipped U-net; leave out what changes the network")
+        parser.error("--initial has a network and a rate of its own; leave out what changes them")
     manifest = Manifest.load(options.records)
     settings = {
         "version": TRAINED_AS,

@@ -23,6 +23,7 @@ from vocaltrack.config import CLUSTERING_MODELS, MODEL_NAMES, PRESETS, TrainingC
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.records import Manifest
+from vocaltrack.starting import dtype_policy
 from vocaltrack.training import examples
 
 TWINS = Path(__file__).with_name("speed_pytorch.py")
@@ -59,10 +60,10 @@ def build(name, configs, manifest, precision):
     float32, as it does in training."""
     clustering, unet = configs
     hdc = build("hdc", configs, manifest, "float32") if name == "uhnet" else None
-    keras.config.set_dtype_policy(precision)
-    if name in CLUSTERING_MODELS:
-        return build_clustering(clustering, manifest.mean, manifest.std, name == "hdc")
-    return build_unet(unet, manifest.mean, manifest.std, hdc)
+    with dtype_policy(precision):
+        if name in CLUSTERING_MODELS:
+            return build_clustering(clustering, manifest.mean, manifest.std, name == "hdc")
+        return build_unet(unet, manifest.mean, manifest.std, hdc)
 
 
 def row(name, precision, model, data, steps):

@@ -353,6 +353,13 @@ def test_bad_input_ends_with_2_also_where_nothing_can_be_said(tmp_path, closed):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_stderr_is_closed_remarks_are_left_out_of_the_results(tmp_path):
+    script = "from vocaltrack.errors import show, warn; warn('of a song'); show('table')"
+    command = f"'{sys.executable}' -c \"{script}\" 2>&-"
+    done = subprocess.run(["sh", "-c", command], cwd=REPOSITORY, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "table\n")
+
+
 def test_help_explains_every_option():
     subparsers = build_parser()._subparsers._group_actions[0].choices
     assert set(subparsers) == {

@@ -17,6 +17,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.evaluation import METRICS, evaluate, oracle_mask, table
 from vocaltrack.metrics import mask_psnr
 from vocaltrack.separator import Separator
+from vocaltrack.songs import Song
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +140,20 @@ def test_a_song_that_cannot_be_read_does_not_cost_the_others(songs, tmp_path, ca
     shutil.rmtree(folder / "music")
     assert main(list(map(str, words))) == 2
     assert "broken/accompaniment.wav cannot be read as audio" in capsys.readouterr().err
+
+
+def test_nor_does_one_that_the_system_refuses_to_open(songs, monkeypatch):
+    read = Song.load
+
+    def load(song, *arguments):
+        if song.name == "both":
+            raise PermissionError(13, "Permission denied", "both/vocals.wav")
+        return read(song, *arguments)
+
+    monkeypatch.setattr(Song, "load", load)
+    report = evaluate(read_stems(songs), {"unet": Separator("unet")})
+    assert list(report["unreadable"].values()) == ["both/vocals.wav: Permission denied"]
+    assert report["instrumentals"]
 
 
 def test_songs_that_a_model_learnt_from_are_told(songs, tmp_path, monkeypatch, capsys):

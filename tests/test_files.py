@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.sounds import names, refusal
-from vocaltrack.files import folders_for, replace_folder, write_atomically
+from vocaltrack.files import folders_for, package_folder, replace_folder, write_atomically
 
 
 def test_write_atomically(tmp_path):
@@ -150,3 +150,9 @@ def test_folders_made_for_files_go_again_on_an_error_unless_something_is_in_them
     assert names(tmp_path / "a") == ["b", "d", "kept"]
     in_file = tmp_path / "a" / "kept" / "x.wav"
     refusal(lambda: folders_for([in_file]).__enter__(), tmp_path / "a" / "kept", "cannot be made")
+
+
+def test_a_package_that_is_not_installed_is_named():
+    with pytest.raises(ModuleNotFoundError) as raised:
+        package_folder("no_such_package")
+    assert raised.value.name == "no_such_package"

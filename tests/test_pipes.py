@@ -33,15 +33,15 @@ def test_ahead_keeps_none_and_false():
 
 
 def test_ahead_works_on_the_next_while_this_one_is_in_use():
-    def slow():
+    begun = [threading.Event() for _ in range(5)]
+
+    def items():
         for i in range(5):
-            time.sleep(0.1)
+            begun[i].set()
             yield i
 
-    started = time.perf_counter()
-    for _ in ahead(slow()):
-        time.sleep(0.1)
-    assert time.perf_counter() - started < 0.8  # one after the other: 1.0
+    for i in ahead(items()):
+        assert all(event.wait(timeout=60) for event in begun[: i + 2])
 
 
 def test_ahead_is_never_more_than_one_item_ahead():

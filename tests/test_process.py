@@ -3,12 +3,14 @@
 import os
 import platform
 import resource
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from tests.paths import EXAMPLE, REPOSITORY
+from vocaltrack import signals
 
 SCRIPTS = ("separate", "evaluate", "prepare_data", "train_clustering", "train_unet")
 
@@ -99,6 +101,26 @@ def test_a_signal_while_tensorflow_loads_ends_the_process_though_a_library_swall
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, b"", b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("first", signals.ALL)
+def test_a_signal_while_handlers_come_back_does_not_keep_the_others_away(monkeypatch, first):
+    """Ctrl-C at that moment raises where the next one was to be restored."""
+    before = {number: signal.getsignal(number) for number in signals.ALL}
+    handle = signal.signal
+
+    def restored_and_interrupted(number, handler):
+        found = handle(number, handler)
+        if number == first and handler == before[number]:
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr(signal, "signal", restored_and_interrupted)
+    with pytest.raises(KeyboardInterrupt), signals.uninterrupted():
+        pass
+    monkeypatch.undo()
+    assert {number: signal.getsignal(number) for number in signals.ALL} == before
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux does")

@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import re
-from pathlib import Path
 from types import SimpleNamespace
 
 import keras
@@ -17,10 +15,11 @@ from vocaltrack.augmentation import rms
 from vocaltrack.config import ClusteringConfig, FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError
 from vocaltrack.export import export
-from vocaltrack.models import build_clustering, build_unet
+from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.records import Manifest
 from vocaltrack.runs import describe_run, load_run
 from vocaltrack.savedmodel import load
+from vocaltrack.silence import as_heard
 
 MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
 CONFIG = UnetConfig(filters=2, style="strided")
@@ -36,26 +35,27 @@ def average(shipped_recipe):
     return shipped_recipe("average")
 
 
-@pytest.fixture
-def cards(shipped_recipe):
-    return shipped_recipe("cards")
-
-
-@pytest.mark.parametrize("share", [0.5, 0.75])
-def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
+def two_runs(folder):
+    """The runs earlier and later in a folder; the last weights of both."""
     manifest = SimpleNamespace(features=FeatureConfig(), songs={"train": ["a/b"]})
     weights = []
     for seed, name in enumerate(("earlier", "later")):
         keras.utils.set_random_seed(seed)
         model = build_unet(CONFIG, MEAN, STD)
         description = describe_run(TrainingConfig("unet"), CONFIG, manifest, MEAN, STD, {})
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text(json.dumps(description))
-        (tmp_path / name / "log.csv").write_text("epoch\n")
-        model.save(tmp_path / name / "best.keras")
+        (folder / name).mkdir()
+        (folder / name / "run.json").write_text(json.dumps(description))
+        (folder / name / "log.csv").write_text("epoch\n")
+        model.save(folder / name / "best.keras")
         model.set_weights([w + 1 for w in model.get_weights()])  # the last, not the best
-        model.save_weights(tmp_path / name / "newest.weights.h5")
+        model.save_weights(folder / name / "newest.weights.h5")
         weights.append(model.get_weights())
+    return weights
+
+
+@pytest.mark.parametrize("share", [0.5, 0.75])
+def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
+    weights = two_runs(tmp_path)
     words = [str(tmp_path / name) for name in ("earlier", "later")]
     options = [] if share == 0.5 else ["--share", str(share)]
     monkeypatch.setattr(
@@ -110,52 +110,37 @@ def test_the_norms_of_a_mean_get_its_own_statistics(average, trained):
     assert norm.momentum == 0.99
 
 
-@pytest.mark.parametrize("model", ["dc", "hdc", "unet", "uhnet"])
-def test_a_card_names_the_whole_command_of_its_training(cards, model):
-    words = cards.command(model).split()
-    assert Path(words[1]).name.startswith("train_")
-    assert words[words.index("--model") + 1] == model
-    assert {"--records", "--mir1k"} & set(words)
-    assert set(re.findall(r"\$(\w+)", " ".join(words))) <= {"DATA"}
-    options = [word for word in words if word.startswith("--")]
-    assert len(options) == len(set(options))
-    card = (REPOSITORY / "saved_models" / model / "README.md").read_text(encoding="utf-8")
-    assert f"`{cards.command(model)}`" in card and "took about fifteen hours" in card
-    assert f"in a checkout of {cards.commit(model)};" in card
+def gaps(chunks=3):
+    """Batches as records give them: chunks of which the second half is silent."""
+    mixture = np.where(np.arange(128)[:, np.newaxis] < 64, log_mel(chunks), -70.0)
+    return tf.data.Dataset.from_tensors({"mixture": mixture.astype(np.float32)})
 
 
-def test_a_card_s_commit_is_that_of_its_stage(cards):
-    commits = {model: cards.commit(model) for model in ("dc", "hdc", "unet", "uhnet")}
-    assert commits == {"dc": "6d3feff", "hdc": "f8e4ccd", "unet": "4e89bd7", "uhnet": "4e89bd7"}
+def test_the_norms_of_a_mean_are_measured_on_what_networks_hear(average, monkeypatch, tmp_path):
+    """In training, as when served, silence is filled."""
+    two_runs(tmp_path)
+    manifest = Manifest(FeatureConfig(), tuple(MEAN), tuple(STD), {}, {"train": []}, {}, 0)
+    (tmp_path / "records").mkdir()
+    manifest.save(tmp_path / "records")
+    monkeypatch.setattr("vocaltrack.pipeline.batches", lambda *a, **k: gaps())
+    folders = [str(tmp_path / name) for name in ("earlier", "later", "records", "mean")]
+    words = ["average.py", *folders[:2], "--records", folders[2], "--run", folders[3]]
+    monkeypatch.setattr("sys.argv", words)
+    average.main()
+    mean, _ = load_run(tmp_path / "mean", last=True)
+    assert_norm_fits(mean, gaps())
 
 
-@pytest.mark.parametrize("model", ["dc", "hdc"])
-def test_what_a_card_says_of_its_use_runs(model):
-    folder = REPOSITORY / "saved_models"
-    card = (folder / model / "README.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
-    names = {}
-    exec(code.replace(f'"{model}"', f'"{folder / model}"'), names)
-    if model == "dc":
-        np.testing.assert_allclose(np.linalg.norm(names["embeddings"], axis=-1), 1.0, rtol=1e-5)
-    else:
-        assert names["vocals"].shape == (1, 16000)
-
-
-def test_a_card_s_command_has_the_options_that_held(cards, monkeypatch, tmp_path):
-    monkeypatch.setattr(cards, "REPOSITORY", tmp_path)
-    (tmp_path / "recipes" / "shipped").mkdir(parents=True)
-    (tmp_path / "recipes" / "shipped" / "train.sh").write_text(
-        'common="--dropout 0.1 --seed 1"\n'
-        '(\n    common="$common --seed 2"\n)\n'
-        "python train_unet.py --model unet $common --dropout 0 \\\n    --run runs/unet\n"
-        '(\n    common="$common --stems $data/x"\n'
-        "    [ -e runs/hdc ] || python a/train_jax.py $common --run runs/hdc\n)\n"
-    )
-    expected = "python train_unet.py --model unet --dropout 0 --seed 1 --run runs/unet"
-    assert cards.command("unet") == expected
-    expected = "python a/train_jax.py --dropout 0.1 --seed 1 --stems $DATA/x --run runs/hdc"
-    assert cards.command("hdc") == expected
+def assert_norm_fits(model, batches):
+    """The first norm's statistics are those of chunks whose silence is filled, which here are
+    far from those of the chunks themselves."""
+    norm = model.get_layer("down0_norm")
+    raw = next(iter(batches))["mixture"]
+    convolved = keras.Model(model.input, norm.input)
+    expected, other = (convolved(x).numpy() for x in (as_heard(raw, FeatureConfig()), raw))
+    np.testing.assert_allclose(norm.moving_mean, expected.mean((0, 1, 2)), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(norm.moving_variance, expected.var((0, 1, 2)), rtol=1e-2)
+    assert np.abs(norm.moving_mean - other.mean((0, 1, 2))).max() > 0.05
 
 
 @pytest.fixture
@@ -253,6 +238,23 @@ def empty_records(folder, features):
     folder.mkdir()
     Manifest(features, tuple(MEAN), tuple(STD), {}, {"train": []}, {}, 0).save(folder)
     return folder
+
+
+def test_a_shipped_model_becomes_a_run_that_hears_the_same(recipe, monkeypatch, tmp_path):
+    folder = empty_records(tmp_path / "records", FeatureConfig())
+    monkeypatch.setattr(recipe, "batches", lambda *a, **k: gaps())
+    words = [str(REPOSITORY / "saved_models" / "unet"), "--records", str(folder), "--run"]
+    monkeypatch.setattr("sys.argv", ["unfold.py", *words, str(tmp_path / "run")])
+    recipe.main()
+    model, description = load_run(tmp_path / "run")
+    served = load(REPOSITORY / "saved_models" / "unet")
+    assert description["songs"]["train"] == list(served.heard)
+    chunks = next(iter(gaps()))["mixture"]
+    expected = served.masks(chunks).numpy()
+    assert expected.std() > 0.01
+    found = vocals_mask(model, as_heard(chunks, FeatureConfig()))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert_norm_fits(model, gaps())
 
 
 def test_records_of_other_features_are_refused(recipe, monkeypatch, tmp_path):

@@ -2,11 +2,10 @@
 
 import dataclasses
 import os
-import sys
 
 from vocaltrack import signals
 from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
-from vocaltrack.errors import UserError, say, show, tell, warn
+from vocaltrack.errors import UserError, remark, say, show, tell, warn
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
@@ -41,10 +40,9 @@ def evaluate(options):
     show(table(report))
     if options.json:
         write_json(options.json, report)
-    say(
+    remark(
         f"{options.split}: {len(report['songs'])} songs, {len(report['instrumentals'])} "
-        f"instrumentals, {len(report['left_out'])} left out for want of music that sounds",
-        sys.stderr,
+        f"instrumentals, {len(report['left_out'])} left out for want of music that sounds"
     )
     for label, songs in report["heard"].items():
         warn(

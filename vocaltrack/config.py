@@ -41,7 +41,8 @@ class FeatureConfig:
             original code used 512. 1024 has the higher oracle ceiling with
             128 mel bands (benchmarks/README.md, "The choice of n_fft").
         hop_length: samples between frames.
-        n_mels: number of Slaney mel bands between 0 Hz and Nyquist.
+        n_mels: number of Slaney mel bands between 0 Hz and Nyquist, which leave out what
+            lies below hearing (`mel.is_inaudible`).
         power_floor: mel power below which the logarithm is cut off
             (`amin` of `librosa.power_to_db`).
         chunk_frames: frames in the chunk that a network sees.

@@ -5,14 +5,13 @@ Nothing is decoded here; a reader only looks at names.
 
 import dataclasses
 import re
-import sys
 from pathlib import Path
 
 import yaml
 
 from vocaltrack.config import SPLITS, STEM_NAMES
 from vocaltrack.dataset_folders import audio_files, dataset_folder, recordings, subfolders
-from vocaltrack.errors import UserError, first_of, say
+from vocaltrack.errors import UserError, first_of, remark
 from vocaltrack.files import package_folder
 from vocaltrack.songs import Clip, Song, Source
 from vocaltrack.splits import assign_splits, listed_splits
@@ -50,7 +49,7 @@ def read_mir1k(root):
         dealt = assign_splits([song.singer for song in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
         split_of = {song.name: dealt[song.singer] for song in songs}
     if left_out := [song.name for song in songs if song.name not in split_of]:
-        say(f"{listed} leaves out {first_of(left_out)}", sys.stderr)
+        remark(f"{listed} leaves out {first_of(left_out)}")
     return [
         dataclasses.replace(song, split=split_of[song.name])
         for song in songs
@@ -218,7 +217,7 @@ def _folders_of_stems(root):
         elif folder.name not in SPLITS and any(map(audio_files, (folder, *subfolders(folder)))):
             left_out.append(folder.name)
     if left_out:
-        say(f"{root}: neither vocals.* nor accompaniment.* in {first_of(left_out)}", sys.stderr)
+        remark(f"{root}: neither vocals.* nor accompaniment.* in {first_of(left_out)}")
     return clips
 
 

@@ -36,9 +36,15 @@ def say(text, file=None):
         print(text, file=file, flush=True)
 
 
+def remark(text):
+    """Print beside the results, on stderr, where there is one."""
+    if sys.stderr is not None:
+        say(text, sys.stderr)
+
+
 def warn(text):
     """Print on stderr what somebody should know of a result."""
-    say(f"warning: {text}", sys.stderr)
+    remark(f"warning: {text}")
 
 
 def show(text):

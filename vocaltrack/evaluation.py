@@ -5,7 +5,7 @@ import importlib.metadata
 import numpy as np
 import tensorflow as tf
 
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, one_line
 from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
 from vocaltrack.masks import apply_mask
 from vocaltrack.metrics import (
@@ -54,8 +54,8 @@ def evaluate(songs, separators):
             continue
         try:
             stems = song.load(features.sample_rate)
-        except UserError as error:
-            report["unreadable"][song.key] = str(error)
+        except (UserError, OSError) as error:
+            report["unreadable"][song.key] = one_line(error)
             continue
         if not stems["accompaniment"].any():
             report["left_out"].append(song.key)

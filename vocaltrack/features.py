@@ -3,7 +3,8 @@ training, serving and evaluating.
 
 All functions are pure TensorFlow and can be traced into a SavedModel. The
 definitions are librosa's (centred frames, zero padding, periodic Hann window,
-Slaney mel bands), and the tests compare against librosa.
+Slaney mel bands), but that no band takes what lies below hearing
+(`mel.is_inaudible`); the tests compare against librosa.
 """
 
 import numpy as np

@@ -26,8 +26,15 @@ def real_path(path):
 
 def package_folder(name):
     """The folder of an installed package, which is not imported: museval, musdb and
-    stempeg would look for ffmpeg and ffprobe at once."""
-    return Path(importlib.util.find_spec(name).submodule_search_locations[0])
+    stempeg would look for ffmpeg and ffprobe at once.
+
+    Raises:
+        ModuleNotFoundError: it is not installed.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    return Path(spec.submodule_search_locations[0])
 
 
 def check_file_writable(path):

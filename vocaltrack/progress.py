@@ -5,7 +5,7 @@ import sys
 
 from tqdm import tqdm
 
-from vocaltrack.errors import say
+from vocaltrack.errors import remark
 
 CLEAR_LINE = "\r\x1b[K"
 
@@ -34,7 +34,7 @@ def counted(items, what, unit):
 def say_beside_bar(text):
     """Print on stderr; a bar there, of another process too, is drawn again below the text."""
     on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    say(CLEAR_LINE + text if on_terminal else text, sys.stderr)
+    remark(CLEAR_LINE + text if on_terminal else text)
 
 
 @contextlib.contextmanager

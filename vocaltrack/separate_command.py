@@ -1,13 +1,12 @@
 """What `vocaltrack separate` and separate.py do with their options."""
 
 import math
-import sys
 import time
 from pathlib import Path
 
 from vocaltrack import signals
 from vocaltrack.config import FILENAME, STEM_NAMES
-from vocaltrack.errors import UserError, say, tell, warn
+from vocaltrack.errors import UserError, remark, say, tell, warn
 from vocaltrack.files import folders_for
 from vocaltrack.processor import compute_in_bfloat16, save_memory
 from vocaltrack.quiet import libraries_silenced
@@ -60,7 +59,7 @@ def _separate(options):
                 raise
             failed.append(error)
     if failed:
-        say(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated", sys.stderr)
+        remark(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated")
         for error in failed:
             tell(error)
     return 1 if failed else 0

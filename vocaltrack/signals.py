@@ -54,12 +54,11 @@ def uninterrupted():
 def _handling(numbers, handler):
     """Handle signals in another way until the block ends; in other threads
     than the main one no signals are handled."""
-    before = {}
-    try:
+    # A stack, since a handler that is back may raise before the next one is.
+    with contextlib.ExitStack() as before:
         if threading.current_thread() is threading.main_thread():
             for number in numbers:
-                before[number] = signal.signal(number, handler) or signal.SIG_DFL
+                back = signal.getsignal(number) or signal.SIG_DFL
+                before.callback(signal.signal, number, back)
+                signal.signal(number, handler)
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

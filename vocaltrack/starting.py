@@ -102,13 +102,13 @@ def networks(config, network, manifest, others):
 
     saved = model = build()
     if config.precision != "float32":
-        with _dtype_policy(config.precision):
+        with dtype_policy(config.precision):
             model = build()
     return mean, std, model, saved
 
 
 @contextlib.contextmanager
-def _dtype_policy(name):
+def dtype_policy(name):
     """Build networks within it that compute as Keras' policy of that name says."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name)

@@ -25,6 +25,7 @@ from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import copy_weights
 from vocaltrack.records import Manifest
 from vocaltrack.runs import load_run, songs_heard
+from vocaltrack.silence import as_heard
 
 BATCHES, BATCH_SIZE = 40, 64
 
@@ -64,7 +65,8 @@ def measure_norms(model, mixtures):
 
     Args:
         model: `keras.Model`; changed in place.
-        mixtures: iterable of float32 [batch, time, mel], log-mel in dB.
+        mixtures: iterable of float32 [batch, time, mel], log-mel in dB, see
+            `silence.as_heard`.
     """
     import tensorflow as tf
 
@@ -106,7 +108,7 @@ def main():
         manifest = Manifest.load(options.records)
         manifest.features.check_same(later["features"], "the records", str(options.later))
         chunks = batches(manifest, options.records, "train", BATCH_SIZE, seed=0).take(BATCHES)
-        measure_norms(model, (batch["mixture"] for batch in chunks))
+        measure_norms(model, (as_heard(batch["mixture"], manifest.features) for batch in chunks))
     description = {
         **later,
         "features": later["features"].to_dict(),

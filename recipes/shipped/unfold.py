@@ -32,6 +32,7 @@ from vocaltrack.records import Manifest
 from vocaltrack.run_files import replace_weights
 from vocaltrack.runs import claimed_run, describe_run
 from vocaltrack.savedmodel import load
+from vocaltrack.silence import as_heard
 from vocaltrack.unet import NORM
 
 BATCHES = 16
@@ -158,7 +159,8 @@ def main():
         else:
             model = build_unet(network, mean, std, hdc)
             stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
-            unfold(model, weights, np.concatenate([batch["mixture"].numpy() for batch in stream]))
+            heard = [as_heard(batch["mixture"], manifest.features).numpy() for batch in stream]
+            unfold(model, weights, np.concatenate(heard))
     except tf.errors.DataLossError as error:
         raise UserError(f"{options.records} is corrupt; prepare the records again") from error
     except (KeyError, ValueError) as error:
