@@ -18,16 +18,9 @@ import time
 import librosa
 import numpy as np
 import soxr
-from excerpts import (
-    RATE,
-    add_datasets,
-    loudest,
-    median_and_mean,
-    median_and_worst,
-    validation_songs,
-)
+from bandwidth import bandwidths
+from excerpts import RATE, add_datasets, loudest, median_and_mean, row, validation_songs
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, sosfiltfilt
 from stereo import STEREO, in_stereo
 
 from vocaltrack.augmentation import gain
@@ -40,7 +33,6 @@ from vocaltrack.separator import Separator
 
 SECONDS = 60
 EXCERPTS = 7 * RATE + 128 * np.arange(0, 96, 24)  # samples: ends everywhere on the chunks' grid
-TELEPHONE_NOISE_DB = -50  # below the mixture
 HOP = 256
 
 
@@ -74,10 +66,6 @@ def load(song):
     return stems.get("vocals"), stems["accompaniment"]
 
 
-def row(*cells):
-    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
-
-
 def overlaps(model, pairs):
     print("| overlap | SI-SDR median (mean) | seconds |\n|---|---|---|")
     for overlap in (0.0, 0.125, 0.25, 0.5, 0.75):
@@ -99,45 +87,6 @@ def levels(separator, pairs):
             scores.append(si_sdr(vocals, separator.separate(mixture * factor, RATE).vocals))
         row(f"{target} dB", median_and_mean(scores))
     print()
-
-
-def bandwidths(separator, pairs, others):
-    """What is found in songs, and what comes out of instrumentals relative to the input."""
-    band = butter(4, (300, 3400), "bandpass", fs=RATE, output="sos")
-
-    def resampled(rate):
-        return lambda stem: soxr.resample(stem, RATE, rate)
-
-    def telephone(stem):
-        return sosfiltfilt(band, stem).astype(np.float32)
-
-    print("| bandwidth | SI-SDR median (mean) | instrumentals, median (worst) |\n|---|---|---|")
-    for name, rate, limited, noise_db in (
-        ("all", RATE, lambda stem: stem, None),
-        ("a file of 11,025 Hz", 11025, resampled(11025), None),
-        ("a file of 8000 Hz", 8000, resampled(8000), None),
-        ("300 to 3400 Hz", RATE, telephone, None),
-        ("the same, and noise", RATE, telephone, TELEPHONE_NOISE_DB),
-    ):
-        scores, levels_out = [], []
-        for stems in pairs:
-            vocals, accompaniment = (limited(stem) for stem in stems)
-            mixture = noisy(vocals + accompaniment, noise_db)
-            scores.append(si_sdr(vocals, separator.separate(mixture, rate).vocals))
-        for music in others:
-            mixture = noisy(limited(music), noise_db)
-            found = separator.separate(mixture, rate).vocals
-            levels_out.append(level_db(found) - level_db(mixture))
-        row(name, median_and_mean(scores), median_and_worst(levels_out))
-    print()
-
-
-def noisy(audio, decibels):
-    """Audio with white noise at a level relative to its own, or with none."""
-    if decibels is None:
-        return audio
-    noise = np.random.default_rng(0).standard_normal(len(audio)).astype(np.float32)
-    return audio + noise * np.float32(gain(level_db(audio) + decibels))
 
 
 def ends(separator, pairs):

@@ -14,6 +14,11 @@ def add_datasets(parser):
     parser.add_argument("--stems", required=True, help="folder of plain stems")
 
 
+def row(*cells):
+    """Print a line of a table."""
+    print("| " + " | ".join(str(cell) for cell in cells) + " |", flush=True)
+
+
 def median_and_mean(values):
     """A cell of a table."""
     return f"{np.median(values):.2f} ({np.mean(values):.2f})"

@@ -11,8 +11,8 @@ import argparse
 
 import librosa
 import numpy as np
-from choices import above, row
-from excerpts import RATE
+from choices import above
+from excerpts import RATE, row
 from stereo import STEREO, in_stereo
 
 from vocaltrack.audio import read_audio
