@@ -191,17 +191,25 @@ def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(compare):
     assert "dc in 2, hdc:clusters in 1 of 3" in name
 
 
-def test_the_gains_of_its_page_are_the_recipes(compare, monkeypatch, capsys):
-    paths = [str(REPOSITORY / "recipes" / "mir1k" / f"scores-{s}.json") for s in ("valid", "test")]
+@pytest.mark.parametrize(("report", "rows"), [("scores", 6), ("scores-on", 4)])
+def test_the_gains_of_its_page_are_the_recipes(compare, monkeypatch, capsys, report, rows):
+    folder = REPOSITORY / "recipes" / "mir1k"
+    paths = [str(folder / f"{report}-{split}.json") for split in ("valid", "test")]
     monkeypatch.setattr("sys.argv", ["compare.py", *paths])
     compare.main()
-    page = (REPOSITORY / "recipes" / "mir1k" / "README.md").read_text(encoding="utf-8")
-    assert capsys.readouterr().out.strip() in page
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    printed = capsys.readouterr().out.strip()
+    assert printed in page and printed.count("\n") == 1 + rows
 
 
 @pytest.mark.parametrize(
     ("scores", "page"),
-    [("scores-test.json", "README.md"), ("scores-valid.json", "recipes/mir1k/README.md")],
+    [
+        ("scores-test.json", "README.md"),
+        ("scores-on-test.json", "README.md"),
+        ("scores-valid.json", "recipes/mir1k/README.md"),
+        ("scores-on-valid.json", "recipes/mir1k/README.md"),
+    ],
 )
 def test_the_tables_of_the_pages_are_the_recipes(recipe, scores, page):
     report = json.loads((REPOSITORY / "recipes" / "mir1k" / scores).read_text())

@@ -4,8 +4,8 @@
 
 Gains of one system over another on the same clips, seeds averaged: the mean
 weighted by the clips' length, and the standard error over the songs of test, or the
-clips of valid, each of which counts once. Clips of which a system returned
-silence are left out, and in the last row those in which most bins are wrong.
+clips of valid, each of which counts once; of a report that holds both. Clips of which a
+system returned silence are left out, and in a last row those in which most bins are wrong.
 """
 
 import argparse
@@ -22,8 +22,8 @@ COMPARED = {
     "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),
     "uhnet-on over unet-on": (("unet-on",), ("uhnet-on",)),
     "uhnet-tuned over unet-on": (("unet-on",), ("uhnet-tuned",)),
-    "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
+CLUSTERINGS = ("dc", "hdc:clusters")
 METRICS = ("SDR", "PSNR", "accuracy")
 
 
@@ -38,9 +38,14 @@ def main():
         if not {"clips", "split"} <= set(report):
             raise UserError(f"{path} is no report of score.py")
         clips, split = report["clips"], report["split"]
-        for name, systems in COMPARED.items():
-            print_row(split, name, clips, *systems)
-        print_row(split, *where_clusters_are_right(clips), *COMPARED["hdc:clusters over dc"])
+        scored = set(next(iter(clips.values()))["scores"])
+        for name, (before, after) in COMPARED.items():
+            if scored.issuperset(before + after):
+                print_row(split, name, clips, before, after)
+        if scored.issuperset(CLUSTERINGS):
+            before, after = ((system,) for system in CLUSTERINGS)
+            print_row(split, "hdc:clusters over dc", clips, before, after)
+            print_row(split, *where_clusters_are_right(clips), before, after)
 
 
 def print_row(split, name, clips, before, after):
@@ -54,11 +59,10 @@ def print_row(split, name, clips, before, after):
 def where_clusters_are_right(clips):
     """(what is left out, the other clips): where both find a voice, the clips in which
     neither has most bins wrong, as when the clusters are the wrong way round."""
-    systems = ("dc", "hdc:clusters")
-    both = heard(clips, systems)
+    both = heard(clips, CLUSTERINGS)
     wrong = {
         system: {name for name, clip in both.items() if clip["scores"][system]["accuracy"] < 0.5}
-        for system in systems
+        for system in CLUSTERINGS
     }
     counts = ", ".join(f"{system} in {len(names)}" for system, names in wrong.items())
     right = {name: clip for name, clip in both.items() if name not in set.union(*wrong.values())}

@@ -58,14 +58,18 @@ train_on_core 0 uhnet-on train_unet.py --model uhnet $on $worse
 until_done "${trainings[@]}"
 
 saved=$runs/saved
-for run in dc hdc unet-0 unet-1 uhnet-0 uhnet-1 unet-on uhnet-on uhnet-tuned; do
-    vocaltrack export --last $runs/$run $saved/$run
-done
-for split in test valid; do
-    python recipes/mir1k/score.py "$data/MIR-1K" $saved/dc $saved/hdc $saved/hdc:clusters \
-        $saved/unet-0 $saved/unet-1 $saved/uhnet-0 $saved/uhnet-1 \
-        $saved/unet-on $saved/uhnet-on $saved/uhnet-tuned \
-        --split $split --json recipes/mir1k/scores-$split.json
-done
-python recipes/mir1k/compare.py recipes/mir1k/scores-valid.json recipes/mir1k/scores-test.json
+score() {  # report systems: export them, and score them on both splits
+    local systems=("${@:2}") system split
+    for system in "${systems[@]}"; do
+        [[ $system == *:* ]] || vocaltrack export --last "$runs/$system" "$saved/$system"
+    done
+    for split in test valid; do
+        python recipes/mir1k/score.py "$data/MIR-1K" "${systems[@]/#/$saved/}" \
+            --split $split --json "recipes/mir1k/$1-$split.json"
+    done
+}
+score scores dc hdc hdc:clusters unet-0 unet-1 uhnet-0 uhnet-1
+score scores-on unet-on uhnet-on uhnet-tuned
+python recipes/mir1k/compare.py recipes/mir1k/scores-{valid,test}.json
+python recipes/mir1k/compare.py recipes/mir1k/scores-on-{valid,test}.json
 python recipes/mir1k/curves.py $runs recipes/mir1k/curves.png
