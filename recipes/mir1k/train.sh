@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Train and score under the protocol of Huang et al. (2014): about six hours on two
-# CPU cores of AMD's Zen 4 or Intel's with AMX, which are fast in bfloat16.
+# Train and score under the protocol of Huang et al. (2014): about three hours on two cores
+# of AMD's Zen 5, six of Zen 4; longer on processors that are not fast in bfloat16.
 #
 #     recipes/mir1k/train.sh DATA
 #
