@@ -119,9 +119,7 @@ def gaps(chunks=3):
 def test_the_norms_of_a_mean_are_measured_on_what_networks_hear(average, monkeypatch, tmp_path):
     """In training, as when served, silence is filled."""
     two_runs(tmp_path)
-    manifest = Manifest(FeatureConfig(), tuple(MEAN), tuple(STD), {}, {"train": []}, {}, 0)
-    (tmp_path / "records").mkdir()
-    manifest.save(tmp_path / "records")
+    empty_records(tmp_path / "records", FeatureConfig())
     monkeypatch.setattr("vocaltrack.pipeline.batches", lambda *a, **k: gaps())
     folders = [str(tmp_path / name) for name in ("earlier", "later", "records", "mean")]
     words = ["average.py", *folders[:2], "--records", folders[2], "--run", folders[3]]

@@ -22,6 +22,7 @@ COMPARED = {
     "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),
     "uhnet-on over unet-on": (("unet-on",), ("uhnet-on",)),
     "uhnet-tuned over unet-on": (("unet-on",), ("uhnet-tuned",)),
+    "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 CLUSTERINGS = ("dc", "hdc:clusters")
 METRICS = ("SDR", "PSNR", "accuracy")
@@ -43,9 +44,7 @@ def main():
             if scored.issuperset(before + after):
                 print_row(split, name, clips, before, after)
         if scored.issuperset(CLUSTERINGS):
-            before, after = ((system,) for system in CLUSTERINGS)
-            print_row(split, "hdc:clusters over dc", clips, before, after)
-            print_row(split, *where_clusters_are_right(clips), before, after)
+            print_row(split, *where_clusters_are_right(clips), *COMPARED["hdc:clusters over dc"])
 
 
 def print_row(split, name, clips, before, after):
