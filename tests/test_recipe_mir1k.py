@@ -72,7 +72,8 @@ def test_the_clips_of_the_real_data(recipe):
 
 def test_voice_and_accompaniment_are_mixed_at_equal_energy(recipe, mir1k):
     protocol, score = recipe
-    report = score.score(protocol.clips_to_score(mir1k), {}, workers=1)
+    separate, features = score.separation_by({})
+    report = score.score(protocol.clips_to_score(mir1k), separate, features.sample_rate, workers=1)
     for clip in report["clips"].values():
         # 512 taps of BSS Eval explain little more than nothing of white noise.
         assert clip["scores"]["mixture"]["SDR"] == pytest.approx(0.0, abs=0.4)
@@ -160,7 +161,7 @@ def test_the_report_names_its_split(recipe, monkeypatch, tmp_path):
     """By which compare.py takes songs or clips as what it counts."""
     score = recipe[1]
     monkeypatch.setattr(score, "clips_to_score", lambda root, split: [])
-    monkeypatch.setattr(score, "score", lambda clips, separators: {"clips": {}})
+    monkeypatch.setattr(score, "score", lambda clips, separate, sample_rate: {"clips": {}})
     monkeypatch.setattr(score, "table", lambda report: "")
     words = ["score.py", "MIR-1K", "--split", "valid", "--json", str(tmp_path / "scores.json")]
     monkeypatch.setattr("sys.argv", words)

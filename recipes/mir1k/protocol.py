@@ -12,6 +12,7 @@ from vocaltrack.datasets import mir1k_songs
 
 TRAIN_SINGERS = ("abjones", "amy")
 VALID_SONGS = ("abjones_5", "amy_9")
+SPLITS = ("test", "valid")
 SHARED_BACKING = ("yifen_2", "leon_5", "stool_4")  # over the music of a training song
 
 

@@ -13,7 +13,7 @@ from collections import deque
 from pathlib import Path
 
 import numpy as np
-from protocol import SHARED_BACKING, clips_to_score
+from protocol import SHARED_BACKING, SPLITS, clips_to_score
 from threadpoolctl import threadpool_limits
 
 from vocaltrack.config import FeatureConfig
@@ -38,7 +38,7 @@ def main():
     )
     parser.add_argument(
         "--split",
-        choices=("test", "valid"),
+        choices=SPLITS,
         default="test",
         help="test: strange singers; valid: songs held out of the singers trained on",
     )
@@ -46,7 +46,8 @@ def main():
     options = parser.parse_args()
     if options.json:
         check_file_writable(options.json)
-    report = score(clips_to_score(options.root, options.split), load(options.models))
+    separate, features = separation_by(load(options.models))
+    report = score(clips_to_score(options.root, options.split), separate, features.sample_rate)
     report["split"] = options.split
     if options.json:
         write_json(options.json, report)
@@ -68,12 +69,33 @@ def load(models):
     return separators
 
 
-def score(clips, separators, workers=None):
+def separation_by(separators):
+    """What `score` takes, of `Separator`s.
+
+    Args:
+        separators: dict from a label to a `Separator`.
+
+    Returns:
+        (separate, features): the function, and the `FeatureConfig` of all separators.
+
+    Raises:
+        UserError: the separators' features differ.
+    """
+    from vocaltrack.evaluation import common_features, separate_stems
+
+    features = common_features(separators) if separators else FeatureConfig()
+    return lambda *stems: separate_stems(*stems, separators, features), features
+
+
+def score(clips, separate, sample_rate, workers=None):
     """Scores of each clip, and their averages.
 
     Args:
         clips: what `protocol.clips_to_score` returns.
-        separators: dict from a label to a `Separator`.
+        separate: maps vocals and accompaniment, float32 [samples], to (estimates, masks):
+            dicts from a system to the vocals that it finds [samples], and to its mel
+            mask; the mixture and the oracle are among the systems.
+        sample_rate: Hz of these.
         workers: processes that compute BSS Eval; None for one a core.
 
     Returns:
@@ -81,17 +103,17 @@ def score(clips, separators, workers=None):
         "summary" (see `summary`) and "versions".
 
     Raises:
-        UserError: the separators' features differ, or there are no clips.
+        UserError: there are no clips.
     """
-    from vocaltrack.evaluation import common_features, versions
+    from vocaltrack.evaluation import versions
 
     if not clips:
         raise UserError("no clips of a singer to test on; is it the whole MIR-1K?")
-    features = common_features(separators) if separators else FeatureConfig()
     report, waiting = {"clips": {}}, deque()
     with process_pool(workers) as pool:
         for name, song in counted(clips, "scoring", "clip"):
-            stems, estimates, masks = separate_clip(song, separators, features)
+            stems = equally_loud(song, sample_rate)
+            estimates, masks = separate(*stems)
             scores = {
                 system: {
                     "PSNR": mask_psnr(masks["oracle"], masks[system]),
@@ -99,7 +121,7 @@ def score(clips, separators, workers=None):
                 }
                 for system in estimates
             }
-            seconds = len(stems[0]) / features.sample_rate
+            seconds = len(stems[0]) / sample_rate
             report["clips"][name] = {"song": song.name, "seconds": seconds, "scores": scores}
             jobs = {s: pool.submit(score_voice, stems, e) for s, e in estimates.items()}
             waiting.append((scores, jobs))
@@ -118,22 +140,20 @@ def _collect(scores, jobs):
         scores[system] = {metric: round(value, 3) for metric, value in values.items()}
 
 
-def separate_clip(song, separators, features):
-    """One clip, mixed at equal energy and separated by each system.
+def equally_loud(song, sample_rate):
+    """The stems of a clip, mixed at equal energy.
 
     Returns:
-        (stems, estimates, masks): float32 [2, samples], vocals and
-        accompaniment; dicts from a system to its vocals [samples] and mask.
-    """
-    from vocaltrack.evaluation import separate_stems
+        float32 [2, samples]: vocals and accompaniment.
 
-    vocals, accompaniment = song.load(features.sample_rate).values()
+    Raises:
+        UserError: one of them is silent.
+    """
+    vocals, accompaniment = song.load(sample_rate).values()
     energies = np.sum(vocals**2), np.sum(accompaniment**2)
     if not all(energies):
         raise UserError(f"a stem of {song.clips[0].vocals[0].path} is silent")
-    accompaniment = accompaniment * np.sqrt(energies[0] / energies[1])
-    estimates, masks = separate_stems(vocals, accompaniment, separators, features)
-    return np.stack([vocals, accompaniment]), estimates, masks
+    return np.stack([vocals, accompaniment * np.sqrt(energies[0] / energies[1])])
 
 
 def score_voice(stems, estimate):
