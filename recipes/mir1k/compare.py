@@ -20,8 +20,8 @@ from vocaltrack.jsonfiles import read_json
 
 COMPARED = {
     "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),
-    "uhnet-on over unet-on": (("unet-on",), ("uhnet-on",)),
-    "uhnet-tuned over unet-on": (("unet-on",), ("uhnet-tuned",)),
+    "uhnet-on over unet-on": (("unet-on-0", "unet-on-1"), ("uhnet-on-0", "uhnet-on-1")),
+    "uhnet-tuned over unet-on-0": (("unet-on-0",), ("uhnet-tuned",)),
     "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 CLUSTERINGS = ("dc", "hdc:clusters")
