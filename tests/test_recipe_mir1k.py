@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import DATA, EXAMPLE, REPOSITORY, SAVED_MODELS, needs_data
+from tests.paths import DATA, REPOSITORY, SAVED_MODELS, needs_data
 from vocaltrack.errors import UserError
-from vocaltrack.export import separate_waveform
 from vocaltrack.jsonfiles import write_json
-from vocaltrack.models import vocals_mask
-from vocaltrack.runs import load_run
-from vocaltrack.silence import as_heard
 from vocaltrack.splits import check_splits
 
 RATE = 16000
@@ -54,6 +50,13 @@ def test_two_singers_train_and_two_of_their_songs_validate(recipe, mir1k):
         "amy_9": "valid",
     }
     check_splits(songs)  # which prepare does too
+
+
+def test_a_folder_without_clips_of_a_split_is_refused(recipe, mir1k):
+    for path in mir1k.glob("Wavfile/a*_[59]_*.wav"):
+        path.unlink()
+    with pytest.raises(UserError, match="holds no clips of the split valid"):
+        recipe[0].clips_to_score(mir1k, "valid")
 
 
 def test_every_clip_of_the_other_singers_is_tested(recipe, mir1k):
@@ -205,53 +208,6 @@ def test_the_gains_of_its_page_are_the_recipes(compare, monkeypatch, capsys, rep
     page = (folder / "README.md").read_text(encoding="utf-8")
     printed = capsys.readouterr().out.strip()
     assert printed in page and printed.count("\n") == 1 + rows
-
-
-@pytest.fixture
-def mask_quality(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
-    import mask_quality
-
-    return mask_quality
-
-
-def test_masks_are_made_better_by_a_share_of_the_ideal_ones(mask_quality, monkeypatch, runs):
-    monkeypatch.setattr(mask_quality, "SHARES", (0.0, 1.0))
-    separate, features = mask_quality.separation_with_other_masks(runs / "uhnet", runs / "unet")
-    vocals, accompaniment = (
-        soundfile.read(EXAMPLE / f"{name}.flac", frames=3 * RATE, dtype="float32")[0]
-        for name in ("vocals", "accompaniment")
-    )
-    estimates, masks = separate(vocals, accompaniment)
-    assert list(estimates) == list(masks)
-    np.testing.assert_allclose(masks["hdc + 100%"], masks["oracle"], atol=1e-4)
-    assert np.abs(masks["hdc + 0%"] - masks["oracle"]).mean() > 0.1
-    for better in ("hdc + 100%", "unet"):
-        changed = masks[f"uhnet, {better}"] - masks["uhnet, hdc + 0%"]
-        assert np.abs(changed).max() > 1e-3
-    uhnet, unet = (load_run(runs / name, last=True)[0] for name in ("uhnet", "unet"))
-    hdc = uhnet.get_layer("hdc")
-    for name, model in (("hdc + 0%", hdc), ("uhnet, hdc + 0%", uhnet), ("unet", unet)):
-        expected = separate_waveform(
-            (vocals + accompaniment)[np.newaxis],
-            lambda chunks: vocals_mask(model, as_heard(chunks, features)),
-            features,
-        )[0][0]
-        np.testing.assert_allclose(estimates[name], expected, atol=1e-5)
-
-
-def test_what_other_masks_bring_on_its_page_is_the_recipes(mask_quality):
-    folder = REPOSITORY / "recipes" / "mir1k"
-    averages = json.loads((folder / "mask-quality.json").read_text())
-    table = mask_quality.table(averages)
-    assert table in (folder / "README.md").read_text(encoding="utf-8")
-    assert table.count("\n") == 1 + len(mask_quality.SHARES) + 1
-
-
-@pytest.mark.parametrize("names", [("unet", "unet"), ("uhnet", "hdc")])
-def test_other_networks_than_a_uhnet_and_a_unet_are_refused(mask_quality, runs, names):
-    with pytest.raises(UserError, match="it must be a u"):
-        mask_quality.separation_with_other_masks(*(runs / name for name in names))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@
 
 In a trained uhnet the masks of its hdc are replaced: by the same with a share of the ideal
 masks in them, and by those of a U-net. Both the masks and what the uhnet makes of them are
-scored as score.py does. Nothing is trained; the networks are those of the runs' last epochs.
+scored as score.py scores the oracle. Nothing is trained; the networks are those of the runs'
+last epochs.
 """
 
 import argparse
+from pathlib import Path
 
 from protocol import SPLITS, clips_to_score
 from score import score
@@ -30,8 +32,8 @@ def main():
         check_file_writable(options.json)
     separate, features = separation_with_other_masks(options.uhnet, options.unet)
     averages = {}
-    for split in SPLITS:
-        report = score(clips_to_score(options.root, split), separate, features.sample_rate)
+    for split, clips in {split: clips_to_score(options.root, split) for split in SPLITS}.items():
+        report = score(clips, separate, features.sample_rate)
         averages[split] = {part: report[part] for part in ("summary", "versions")}
     if options.json:
         write_json(options.json, averages)
@@ -66,7 +68,8 @@ def separation_with_other_masks(uhnet_run, unet_run):
     Returns:
         (separate, features): the function, whose systems are "hdc + 10%" for the hdc's masks
         with a tenth of the ideal ones in them, "uhnet, hdc + 10%" for the uhnet with these,
-        and so on for each of `SHARES`, and the same of the "unet"; and their `FeatureConfig`.
+        and so on for each of `SHARES`, and the same of the U-net's masks, by the name of its
+        run; and their `FeatureConfig`.
 
     Raises:
         UserError: the runs are of other networks, or their features differ.
@@ -96,7 +99,7 @@ def separation_with_other_masks(uhnet_run, unet_run):
         heard, ideal = as_heard(chunks, features), proportion_mask(*stems, features)
         of_hdc = vocals_mask(hdc, heard)
         given = {f"hdc + {share:.0%}": of_hdc + share * (ideal - of_hdc) for share in SHARES}
-        given["unet"] = vocals_mask(other_unet, heard)
+        given[Path(unet_run).name] = vocals_mask(other_unet, heard)
         for label, mask in given.items():
             both = ops.stack([mask, 1.0 - mask], axis=-1)
             with_these = behind_hdc([heard, both], training=False)[..., 0]

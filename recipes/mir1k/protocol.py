@@ -9,6 +9,7 @@ to valid, songs do not. Huang et al. held out 4 clips, as far as we remember.
 import dataclasses
 
 from vocaltrack.datasets import mir1k_songs
+from vocaltrack.errors import UserError
 
 TRAIN_SINGERS = ("abjones", "amy")
 VALID_SONGS = ("abjones_5", "amy_9")
@@ -47,10 +48,16 @@ def clips_to_score(root, split="test"):
 
     Returns:
         list of (name of the clip, `Song` of this clip alone).
+
+    Raises:
+        UserError: there is none.
     """
-    return [
+    clips = [
         (clip.vocals[0].path.stem, dataclasses.replace(song, clips=(clip,)))
         for song in mir1k_songs(root)
         if (song.singer not in TRAIN_SINGERS if split == "test" else song.name in VALID_SONGS)
         for clip in song.clips
     ]
+    if not clips:
+        raise UserError(f"{root} holds no clips of the split {split}; is it the whole MIR-1K?")
+    return clips

@@ -103,12 +103,10 @@ def score(clips, separate, sample_rate, workers=None):
         "summary" (see `summary`) and "versions".
 
     Raises:
-        UserError: there are no clips.
+        UserError: a stem of a clip is silent.
     """
     from vocaltrack.evaluation import versions
 
-    if not clips:
-        raise UserError("no clips of a singer to test on; is it the whole MIR-1K?")
     report, waiting = {"clips": {}}, deque()
     with process_pool(workers) as pool:
         for name, song in counted(clips, "scoring", "clip"):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train and score under the protocol of Huang et al. (2014): about four hours on two cores
-# of AMD's Zen 5, eight of Zen 4; longer on processors that are not fast in bfloat16.
+# of AMD's Zen 5; longer on others, much longer where bfloat16 is not fast.
 #
 #     recipes/mir1k/train.sh DATA
 #
@@ -8,8 +8,8 @@
 # (`. .venv/bin/activate`) and the extra `recipes`. The U-nets see the same
 # chunks for the same number of steps, with and without the masks, from two
 # seeds. Two networks are trained at a time, one on each of the cores 0 and 1 (taskset,
-# of Linux), which takes a tenth to a fifth less time than one after the other on both;
-# what they print is in the logs beside their runs.
+# of Linux), which takes a tenth to a fifth less time than one after the other on both, and
+# the last alone on both; what they print is in the logs beside their runs.
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
