@@ -37,6 +37,13 @@ def shipped_recipe(monkeypatch):
     return importlib.import_module
 
 
+@pytest.fixture
+def mir1k_recipe(monkeypatch):
+    """The same of recipes/mir1k."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
+    return importlib.import_module
+
+
 @pytest.fixture(scope="session")
 def example():
     """The bundled song, 16 kHz mono: dict of float32 [400000] by stem."""

@@ -5,9 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
-import soundfile
 
-from tests.paths import EXAMPLE, REPOSITORY
+from tests.paths import REPOSITORY
 from tests.tiny_runs import SMALL_UNET
 from vocaltrack.chunks import song_mask
 from vocaltrack.config import FeatureConfig
@@ -19,14 +18,11 @@ from vocaltrack.silence import as_heard
 
 
 @pytest.fixture
-def mask_quality(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
-    import mask_quality
-
-    return mask_quality
+def mask_quality(mir1k_recipe):
+    return mir1k_recipe("mask_quality")
 
 
-def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs):
+def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs, example):
     """Of its own hdc with a share of the ideal ones, and of a U-net."""
     monkeypatch.setattr(mask_quality, "SHARES", (0.0, 0.25, 1.0))
     (uhnet, description), (unet, _) = (load_run(runs / name) for name in ("uhnet", "unet"))
@@ -36,10 +32,7 @@ def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs):
     networks = {"uhnet": uhnet, "unet": unet}
     monkeypatch.setattr(mask_quality, "load", lambda run, name: (networks[name], features))
     separate, _ = mask_quality.separation_with_other_masks("runs/uhnet-0", "runs/unet-1")
-    vocals, accompaniment = (
-        soundfile.read(EXAMPLE / f"{name}.flac", frames=3 * 16000, dtype="float32")[0]
-        for name in ("vocals", "accompaniment")
-    )
+    vocals, accompaniment = (example[name][: 3 * 16000] for name in ("vocals", "accompaniment"))
     estimates, masks = separate(vocals, accompaniment)
     assert list(estimates) == list(masks)
     np.testing.assert_allclose(masks["hdc + 100%"], masks["oracle"], atol=1e-4)
@@ -55,8 +48,12 @@ def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs):
     )
     copy_weights(uhnet, over_unet)
     log_mel = waveform_to_log_mel(vocals + accompaniment, features)
-    expected = {"hdc + 0%": hdc, "uhnet, hdc + 0%": uhnet}
-    for system, model in {**expected, "unet-1": unet, "uhnet, unet-1": over_unet}.items():
+    for system, model in {
+        "hdc + 0%": hdc,
+        "uhnet, hdc + 0%": uhnet,
+        "unet-1": unet,
+        "uhnet, unet-1": over_unet,
+    }.items():
         heard = song_mask(
             log_mel, lambda chunks: vocals_mask(model, as_heard(chunks, features)), features
         )
@@ -83,10 +80,8 @@ def test_both_splits_are_given_other_masks(mask_quality, monkeypatch, tmp_path, 
         "| hdc + 0% | 1.00 | 2.00 | -1.00 | -2.00 |",
         "| test | 3.00 | 4.00 | -3.00 | -4.00 |",
     ]
-    assert (
-        mask_quality.table(json.loads((tmp_path / "averages.json").read_text())).splitlines()
-        == printed
-    )
+    written = json.loads((tmp_path / "averages.json").read_text())
+    assert mask_quality.table(written).splitlines() == printed
 
 
 def test_what_other_masks_bring_on_its_page_is_the_recipes(mask_quality):

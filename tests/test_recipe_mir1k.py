@@ -17,13 +17,9 @@ SONGS = {"abjones_1": 2, "abjones_5": 2, "amy_3": 1, "amy_9": 3, "bug_1": 2, "yi
 
 
 @pytest.fixture
-def recipe(monkeypatch):
+def recipe(mir1k_recipe):
     """The recipe's modules, as its scripts import them."""
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
-    import protocol
-    import score
-
-    return protocol, score
+    return mir1k_recipe("protocol"), mir1k_recipe("score")
 
 
 @pytest.fixture
@@ -142,11 +138,8 @@ def test_bad_models_of_the_recipe_are_refused(recipe, models):
 
 
 @pytest.fixture
-def compare(monkeypatch):
-    monkeypatch.syspath_prepend(str(REPOSITORY / "recipes" / "mir1k"))
-    import compare
-
-    return compare
+def compare(mir1k_recipe):
+    return mir1k_recipe("compare")
 
 
 def test_gains_are_weighted_by_length_and_their_errors_are_over_the_songs(compare):

@@ -35,29 +35,27 @@ until_done() {  # those given, by their numbers
         wait "$training" || { echo "a training failed, see the logs in $runs" >&2; exit 1; }
     done
 }
+from_two_seeds() {  # run options: two networks at a time; SEED in the options is 0 and 1
+    local options=("${@:2}") seed
+    for seed in 0 1; do
+        train_on_core $seed "$1-$seed" train_unet.py "${options[@]//SEED/$seed}" --seed $seed
+    done
+    until_done "${trainings[@]}"
+}
 train_on_core 0 dc train_clustering.py --model dc $common
 train_on_core 1 hdc train_clustering.py --model hdc $common --embedding-weight 0.25
 until_done "${trainings[@]}"
 unets="$common --precision mixed_bfloat16"
 masks="--clustering $runs/hdc"
-for model in "unet $unets" "uhnet $unets $masks"; do
-    for seed in 0 1; do
-        train_on_core $seed ${model%% *}-$seed train_unet.py --model $model --seed $seed
-    done
-    until_done "${trainings[@]}"
-done
+from_two_seeds unet --model unet $unets
+from_two_seeds uhnet --model uhnet $unets $masks
 
 # Ways on from either U-net, 1200 steps each: without masks, and with masks made worse in
 # training. From the first one also with an hdc that goes on learning besides.
 on="$unets --epochs 8 --learning-rate 3e-4"
 worse="$masks --clustering-dropout 0.3"
-for model in "unet $on" "uhnet $on $worse"; do
-    for seed in 0 1; do
-        train_on_core $seed ${model%% *}-on-$seed train_unet.py --model $model --seed $seed \
-            --initial $runs/unet-$seed
-    done
-    until_done "${trainings[@]}"
-done
+from_two_seeds unet-on --model unet $on --initial $runs/unet-SEED
+from_two_seeds uhnet-on --model uhnet $on $worse --initial $runs/unet-SEED
 train_on_core 0,1 uhnet-tuned train_unet.py --model uhnet $on $worse --fine-tune \
     --initial $runs/unet-0
 until_done $!
