@@ -29,8 +29,10 @@ def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs, example):
     features, hdc = description["features"], uhnet.get_layer("hdc")
     (kernel,) = (w for w in uhnet.trainable_weights if w.ndim == 4 and w.shape[2] == 3)
     kernel.assign(np.random.default_rng(0).normal(0, 0.3, kernel.shape))  # was 0 for the masks
-    networks = {"uhnet": uhnet, "unet": unet}
-    monkeypatch.setattr(mask_quality, "load", lambda run, name: (networks[name], features))
+    networks = {("uhnet",): uhnet, ("unet",): unet}
+    monkeypatch.setattr(
+        "vocaltrack.runs.load_run", lambda run, last, wanted: (networks[wanted], description)
+    )
     separate, _ = mask_quality.separation_with_other_masks("runs/uhnet-0", "runs/unet-1")
     vocals, accompaniment = (example[name][: 3 * 16000] for name in ("vocals", "accompaniment"))
     estimates, masks = separate(vocals, accompaniment)
@@ -104,8 +106,8 @@ def test_what_other_masks_bring_on_its_page_is_the_recipes(mask_quality):
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (("unet", "unet"), "unet holds a unet; it must be a uhnet"),
-        (("uhnet", "hdc"), "hdc holds a hdc; it must be a unet"),
+        (("unet", "unet"), "unet holds a unet; here it must be uhnet"),
+        (("uhnet", "hdc"), "hdc holds a hdc; here it must be unet"),
     ],
 )
 def test_other_networks_than_a_uhnet_and_a_unet_are_refused(mask_quality, runs, names, told):

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 from vocaltrack.config import (
+    MODEL_NAMES,
     ClusteringConfig,
     FeatureConfig,
     TrainingConfig,
@@ -56,18 +57,19 @@ def whole_weights():
         yield
 
 
-def read_run(run, last=False):
+def read_run(run, last=False, wanted=MODEL_NAMES):
     """What describes a run. No network is loaded for it, nor TensorFlow.
 
     Args:
         run: folder of the run.
         last: whether the weights of its last epoch are wanted, too.
+        wanted: names of the models that it may hold.
 
     Returns:
         the content of run.json with "features" as `FeatureConfig`.
 
     Raises:
-        UserError: the folder holds no trained network.
+        UserError: the folder holds no trained network, or another one.
     """
     run = Path(run)
     if not (run / "best.keras").exists():
@@ -80,31 +82,34 @@ def read_run(run, last=False):
         raise UserError(f"{run} holds no last epoch's weights; take the best ones, without --last")
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
-        songs_heard(description), description["training"]["model"]  # as far as others need it
-        description["mean"], description["std"]
+        songs_heard(description), description["mean"], description["std"]  # which others need
+        name = description["training"]["model"]
     except (KeyError, TypeError, UserError) as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
+    if name not in wanted:
+        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
     return description
 
 
-def load_run(run, last=False):
+def load_run(run, last=False, wanted=MODEL_NAMES):
     """A run's network and what describes it.
 
     Args:
         run: folder of the run.
         last: with the weights of the last epoch instead of those with the
             lowest validation loss.
+        wanted: names of the models that it may hold.
 
     Returns:
         (model, description): `keras.Model` and what `read_run` returns.
 
     Raises:
-        UserError: the folder holds no trained network.
+        UserError: the folder holds no trained network, or another one.
     """
     import keras
 
     run = Path(run)
-    description = read_run(run, last)
+    description = read_run(run, last, wanted)
     if not zipfile.is_zipfile(run / "best.keras"):  # of which Keras says that it is not there
         raise UserError(f"{run / 'best.keras'} is damaged; bring it back or train anew")
     try:

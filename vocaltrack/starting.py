@@ -52,10 +52,7 @@ def _load_other_run(run, manifest, wanted):
         UserError: it holds none of these models, has other features, or heard
             songs that the records validate on.
     """
-    model, description = load_run(run)
-    name = description["training"]["model"]
-    if name not in wanted:
-        raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
+    model, description = load_run(run, wanted=wanted)
     manifest.features.check_same(description["features"], "the records", str(run))
     leaked = set(songs_heard(description)) & set(manifest.songs.get("valid", ()))
     if leaked:

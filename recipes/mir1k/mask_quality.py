@@ -14,7 +14,7 @@ from pathlib import Path
 from protocol import SPLITS, clips_to_score
 from score import score
 
-from vocaltrack.errors import UserError, exits_on_user_error
+from vocaltrack.errors import exits_on_user_error
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 
@@ -83,12 +83,14 @@ def separation_with_other_masks(uhnet_run, unet_run):
     from vocaltrack.evaluation import oracle_vocals, separate_stems
     from vocaltrack.features import waveform_to_log_mel
     from vocaltrack.models import vocals_mask
+    from vocaltrack.runs import load_run
     from vocaltrack.silence import as_heard
     from vocaltrack.targets import proportion_mask
 
-    uhnet, features = load(uhnet_run, "uhnet")
-    other_unet, other_features = load(unet_run, "unet")
-    features.check_same(other_features, uhnet_run, unet_run)
+    uhnet, description = load_run(uhnet_run, last=True, wanted=("uhnet",))
+    other_unet, other_description = load_run(unet_run, last=True, wanted=("unet",))
+    features = description["features"]
+    features.check_same(other_description["features"], uhnet_run, unet_run)
     hdc, masks_of_hdc = uhnet.get_layer("hdc"), uhnet.get_layer("log_mel_and_masks").input[1]
     behind_hdc = keras.Model([uhnet.input, masks_of_hdc], uhnet.output)
 
@@ -111,20 +113,6 @@ def separation_with_other_masks(uhnet_run, unet_run):
         return estimates, masks
 
     return separate, features
-
-
-def load(run, wanted):
-    """(network, `FeatureConfig`) of a run's last epoch.
-
-    Raises:
-        UserError: the run holds no network of the name that is wanted.
-    """
-    from vocaltrack.runs import load_run
-
-    model, description = load_run(run, last=True)
-    if model.name != wanted:
-        raise UserError(f"{run} holds a {model.name}; it must be a {wanted}")
-    return model, description["features"]
 
 
 if __name__ == "__main__":
