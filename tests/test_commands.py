@@ -189,8 +189,15 @@ def test_training(training):
     assert (hdc.model, hdc.embedding_weight, hdc.target_columns) == ("hdc", 0.3, 1)
     assert (uhnet.model, uhnet.embedding_weight, uhnet.target_columns) == ("uhnet", 0.5, 2)
     assert (network.units, network.dropout, unet.style, unet.dropout) == (128, 0.2, "strided", 0.2)
-    assert (unet.clustering_dropout, unet.fine_tuned) == (0.4, True)
+    assert (unet.clustering_dropout, unet.fine_tuned, unet.filters) == (0.4, True, 16)
     assert places == ["r", "h", None, "i"] and other_places == ["r", "u", "c", "i"]
+
+
+@pytest.mark.parametrize(("size", "style"), [("compact", "strided"), ("paper", "double")])
+def test_a_unet_of_other_filters(training, size, style):
+    words = ["--model", "unet", "--records", "r", "--run", "u", "--preset", size]
+    run("train-unet", *words, "--filters", 32)
+    assert (training[0]["network"].filters, training[0]["network"].style) == (32, style)
 
 
 @pytest.mark.parametrize("words", (["--fine-tune"], ["--clustering-dropout", "0.1"]))

@@ -87,8 +87,10 @@ def train_clustering(options):
 
 def train_unet(options):
     """Train unet or uhnet."""
+    network = preset(options.preset, options.dropout)[1]
     network = dataclasses.replace(
-        preset(options.preset, options.dropout)[1],
+        network,
+        filters=options.filters or network.filters,
         clustering_dropout=options.clustering_dropout,
         fine_tuned=options.fine_tune,
     )

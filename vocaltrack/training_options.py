@@ -114,6 +114,13 @@ def add_train_unet(parser):
     """Options of `train-unet`."""
     _add_training(parser, UNETS)
     parser.add_argument(
+        "--filters",
+        type=number(int, 1, 256),
+        help="of the first level, which all others are multiples of (default: the preset's, "
+        + ", ".join(f"{name} {unet.filters}" for name, (_, unet) in PRESETS.items())
+        + ")",
+    )
+    parser.add_argument(
         "--clustering",
         type=FOLDER,
         metavar="RUN",
