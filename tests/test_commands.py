@@ -193,9 +193,29 @@ def test_training(training):
     assert places == ["r", "h", None, "i"] and other_places == ["r", "u", "c", "i"]
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--model", "uhnet", "--clustering", "dc"], "dc holds a dc; here it must be hdc"),
+        (["--model", "unet", "--initial", "uhnet"], "uhnet holds a uhnet; here it must be unet"),
+        (["--model", "uhnet", "--initial", "dc"], "dc holds a dc; here it must be unet or uhnet"),
+    ],
+)
+def test_a_run_of_another_network_is_refused_before_tensorflow_loads(
+    words, told, called, runs, monkeypatch, capsys
+):
+    called("vocaltrack.records.Manifest.load")
+    loaded = called("vocaltrack.commands._load")
+    monkeypatch.chdir(runs)
+    assert main(["train-unet", "--records", "r", "--run", "u", *words]) == 2
+    assert capsys.readouterr().err == f"vocaltrack: error: {told}\n"
+    assert not loaded
+
+
 @pytest.mark.parametrize(("size", "style"), [("compact", "strided"), ("paper", "double")])
-def test_a_unet_of_other_filters(training, size, style):
-    words = ["--model", "unet", "--records", "r", "--run", "u", "--preset", size]
+@pytest.mark.parametrize("model", ["unet", "uhnet"])
+def test_a_unet_of_other_filters(training, model, size, style):
+    words = ["--model", model, "--records", "r", "--run", "u", "--preset", size]
     run("train-unet", *words, "--filters", 32)
     assert (training[0]["network"].filters, training[0]["network"].style) == (32, style)
 

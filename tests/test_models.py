@@ -139,6 +139,11 @@ def test_numbers_of_parameters(name):
     assert {model.name: model.count_params() for model in models} == PARAMETERS[name]
 
 
+def test_twice_the_filters_are_four_times_the_parameters():
+    wide = dataclasses.replace(PRESETS["compact"][1], filters=32)
+    assert build_unet(wide, MEAN, STD).count_params() == 13_503_098
+
+
 @pytest.mark.parametrize(
     ("style", "down"), (("double", layers.MaxPooling2D), ("strided", layers.Conv2D))
 )

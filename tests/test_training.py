@@ -225,6 +225,13 @@ def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_of_other_filters_is_nothing_to_start_from(runs, records, tmp_path):
+    wide = dataclasses.replace(SMALL_UNET, filters=2 * SMALL_UNET.filters)
+    with pytest.raises(UserError, match="unet is of another size than this network; give the"):
+        train(settings("unet"), wide, records, tmp_path / "r", None, runs / "unet", verbose=0)
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_uhnet_starts_from_another_with_the_hdc_inside_it(runs, records, tmp_path):
     """Fine-tuned a step, that one has moved; the run that it came from has not."""
     tuned = dataclasses.replace(SMALL_UNET, fine_tuned=True)

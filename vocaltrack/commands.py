@@ -128,7 +128,7 @@ def _load():
 
 def _train(options, network):
     from vocaltrack.records import Manifest
-    from vocaltrack.runs import read_run, refuse_ignored_settings
+    from vocaltrack.runs import read_run, refuse_ignored_settings, sources
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))
     config = TrainingConfig(**{name: getattr(options, name) for name in given})
@@ -136,8 +136,9 @@ def _train(options, network):
     # What can be known to be wrong is said before TensorFlow loads.
     refuse_ignored_settings(config, network, clustering)
     Manifest.load(options.records)
-    for run in filter(None, (options.initial, clustering)):
-        read_run(run)
+    for run, wanted in ((options.initial, sources(config.model)), (clustering, ("hdc",))):
+        if run:
+            read_run(run, wanted=wanted)
     _load()
     if options.precision != "float32":
         warn_if_slow_in_bfloat16()

@@ -15,7 +15,9 @@ import zipfile
 from pathlib import Path
 
 from vocaltrack.config import (
+    CLUSTERING_MODELS,
     MODEL_NAMES,
+    UNETS,
     ClusteringConfig,
     FeatureConfig,
     TrainingConfig,
@@ -82,8 +84,8 @@ def read_run(run, last=False, wanted=MODEL_NAMES):
         raise UserError(f"{run} holds no last epoch's weights; take the best ones, without --last")
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
-        songs_heard(description), description["mean"], description["std"]  # which others need
         name = description["training"]["model"]
+        songs_heard(description), description["mean"], description["std"]  # as others need them
     except (KeyError, TypeError, UserError) as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     if name not in wanted:
@@ -120,6 +122,11 @@ def load_run(run, last=False, wanted=MODEL_NAMES):
     except DAMAGED as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
+
+
+def sources(model):
+    """The models that a model can start from."""
+    return {"hdc": CLUSTERING_MODELS, "uhnet": UNETS}.get(model, (model,))
 
 
 def refuse_ignored_settings(config, network, clustering_run):

@@ -4,10 +4,10 @@ import contextlib
 
 import keras
 
-from vocaltrack.config import CLUSTERING_MODELS, UNETS
+from vocaltrack.config import CLUSTERING_MODELS
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, copy_weights
-from vocaltrack.runs import load_run, songs_heard
+from vocaltrack.runs import load_run, songs_heard, sources
 
 
 def other_runs(model, manifest, initial_run, clustering_run):
@@ -28,7 +28,7 @@ def other_runs(model, manifest, initial_run, clustering_run):
     """
     initial = clustering = None
     if initial_run is not None:
-        initial = _load_other_run(initial_run, manifest, _sources(model))
+        initial = _load_other_run(initial_run, manifest, sources(model))
     if model == "uhnet":
         if clustering_run is not None:
             clustering = _load_other_run(clustering_run, manifest, ("hdc",))
@@ -94,7 +94,10 @@ def networks(config, network, manifest, others):
             try:
                 copy_weights(source, model)
             except ValueError as error:
-                raise UserError(f"{initial_run} is of another size than this network") from error
+                raise UserError(
+                    f"{initial_run} is of another size than this network; "
+                    "give the preset and the filters that it was trained with"
+                ) from error
         return model
 
     saved = model = build()
@@ -113,8 +116,3 @@ def dtype_policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _sources(model):
-    """The models that a model can start from."""
-    return {"hdc": CLUSTERING_MODELS, "uhnet": UNETS}.get(model, (model,))

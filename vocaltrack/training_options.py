@@ -116,7 +116,8 @@ def add_train_unet(parser):
     parser.add_argument(
         "--filters",
         type=number(int, 1, 256),
-        help="of the first level, which all others are multiples of (default: the preset's, "
+        help="of the U-net's first level; the other levels have multiples of it, and a run of "
+        "--initial must have as many (default: the preset's, "
         + ", ".join(f"{name} {unet.filters}" for name, (_, unet) in PRESETS.items())
         + ")",
     )
