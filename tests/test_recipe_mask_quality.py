@@ -31,7 +31,8 @@ def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs, example):
     kernel.assign(np.random.default_rng(0).normal(0, 0.3, kernel.shape))  # was 0 for the masks
     networks = {("uhnet",): uhnet, ("unet",): unet}
     monkeypatch.setattr(
-        "vocaltrack.runs.load_run", lambda run, last, wanted: (networks[wanted], description)
+        "vocaltrack.runs.load_run",
+        lambda run, last, wanted: (last and networks[wanted], description),
     )
     separate, _ = mask_quality.separation_with_other_masks("runs/uhnet-0", "runs/unet-1")
     vocals, accompaniment = (example[name][: 3 * 16000] for name in ("vocals", "accompaniment"))

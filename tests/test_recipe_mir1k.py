@@ -192,15 +192,42 @@ def test_clips_whose_clusters_are_the_wrong_way_round_are_left_out(compare):
     assert "dc in 2, hdc:clusters in 1 of 3" in name
 
 
-@pytest.mark.parametrize(("report", "rows"), [("scores", 6), ("scores-on", 4)])
-def test_the_gains_of_its_page_are_the_recipes(compare, monkeypatch, capsys, report, rows):
+def test_the_gains_of_its_page_are_the_recipes(compare, monkeypatch, capsys):
     folder = REPOSITORY / "recipes" / "mir1k"
-    paths = [str(folder / f"{report}-{split}.json") for split in ("valid", "test")]
-    monkeypatch.setattr("sys.argv", ["compare.py", *paths])
+    reports = [path for split in ("valid", "test") for path in folder.glob(f"scores*-{split}.json")]
+    monkeypatch.setattr("sys.argv", ["compare.py", *map(str, reports)])
     compare.main()
     page = (folder / "README.md").read_text(encoding="utf-8")
     printed = capsys.readouterr().out.strip()
-    assert printed in page and printed.count("\n") == 1 + rows
+    assert printed in page
+    assert printed.count("\n") == 1 + 2 * (len(compare.COMPARED) + 1)
+
+
+def test_reports_of_a_split_are_taken_together(compare, tmp_path):
+    def report(name, split, system, sdrs, mixture=0.5):
+        every = {"mixture": [mixture] * len(sdrs), system: sdrs}
+        clips = {
+            f"c{n}": {"scores": {name: {"SDR": sdr[n]} for name, sdr in every.items()}}
+            for n in range(len(sdrs))
+        }
+        write_json(tmp_path / name, {"split": split, "clips": clips})
+        return tmp_path / name
+
+    paths = [
+        report("scores-test.json", "test", "unet-0", (1.0, 2.0)),
+        report("scores-valid.json", "valid", "unet-0", (3.0,)),
+        report("scores-on-test.json", "test", "wide-0", (4.0, 5.0)),
+    ]
+    splits = compare.by_split(paths)
+    assert list(splits) == ["test", "valid"]
+    of_second = {"mixture": {"SDR": 0.5}, "unet-0": {"SDR": 2.0}, "wide-0": {"SDR": 5.0}}
+    assert splits["test"]["c1"]["scores"] == of_second and len(splits["valid"]) == 1
+    few = report("scores-few-test.json", "test", "dc", (4.0,))
+    with pytest.raises(UserError, match="few-test.json is of other clips than the reports before"):
+        compare.by_split([*paths, few])
+    other = report("scores-new-test.json", "test", "dc", (4.0, 4.0), mixture=0.6)
+    with pytest.raises(UserError, match="new-test.json has other scores of mixture than a report"):
+        compare.by_split([*paths, other])
 
 
 @pytest.mark.parametrize(
@@ -210,6 +237,8 @@ def test_the_gains_of_its_page_are_the_recipes(compare, monkeypatch, capsys, rep
         ("scores-on-test.json", "README.md"),
         ("scores-valid.json", "recipes/mir1k/README.md"),
         ("scores-on-valid.json", "recipes/mir1k/README.md"),
+        ("scores-further-test.json", "recipes/mir1k/README.md"),
+        ("scores-further-valid.json", "recipes/mir1k/README.md"),
     ],
 )
 def test_the_tables_of_the_pages_are_the_recipes(recipe, scores, page):

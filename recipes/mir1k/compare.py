@@ -1,11 +1,12 @@
-"""What the masks give the U-net, and the mask head the clustering.
+"""What masks and filters give the U-net, and the mask head the clustering.
 
-    python recipes/mir1k/compare.py recipes/mir1k/scores-valid.json recipes/mir1k/scores-test.json
+    python recipes/mir1k/compare.py recipes/mir1k/scores*-valid.json recipes/mir1k/scores*-test.json
 
 Gains of one system over another on the same clips, seeds averaged: the mean
 weighted by the clips' length, and the standard error over the songs of test, or the
-clips of valid, each of which counts once; of a report that holds both. Clips of which a
-system returned silence are left out, and in a last row those in which most bins are wrong.
+clips of valid, each of which counts once. The reports of a split are taken together. Clips of
+which a system returned silence are left out, and in a last row those in which most bins are
+wrong.
 """
 
 import argparse
@@ -22,6 +23,10 @@ COMPARED = {
     "uhnet over unet": (("unet-0", "unet-1"), ("uhnet-0", "uhnet-1")),
     "uhnet-on over unet-on": (("unet-on-0", "unet-on-1"), ("uhnet-on-0", "uhnet-on-1")),
     "uhnet-tuned over unet-on-0": (("unet-on-0",), ("uhnet-tuned",)),
+    "uhnet-of-unet over unet-on-0": (("unet-on-0",), ("uhnet-of-unet",)),
+    "uhnet-of-unet over uhnet-on-0": (("uhnet-on-0",), ("uhnet-of-unet",)),
+    "wide-0 over unet": (("unet-0", "unet-1"), ("wide-0",)),
+    "wide-0 over uhnet-of-unet": (("uhnet-of-unet",), ("wide-0",)),
     "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 CLUSTERINGS = ("dc", "hdc:clusters")
@@ -34,17 +39,36 @@ def main():
     options = parser.parse_args()
     print("| split | gain of | " + " | ".join(METRICS) + " | SDR better in (songs; valid: clips) |")
     print("|" + "---|" * (len(METRICS) + 3))
-    for path in options.reports:
-        report = read_json(path, "the report")
-        if not {"clips", "split"} <= set(report):
-            raise UserError(f"{path} is no report of score.py")
-        clips, split = report["clips"], report["split"]
+    for split, clips in by_split(options.reports).items():
         scored = set(next(iter(clips.values()))["scores"])
         for name, (before, after) in COMPARED.items():
             if scored.issuperset(before + after):
                 print_row(split, name, clips, before, after)
         if scored.issuperset(CLUSTERINGS):
             print_row(split, *where_clusters_are_right(clips), *COMPARED["hdc:clusters over dc"])
+
+
+def by_split(paths):
+    """Dict from each split to the "clips" of its reports, with the scores of all of them.
+
+    Raises:
+        UserError: a file is no report, or one of a split has other clips than another, or
+            other scores of the same system.
+    """
+    splits = {}
+    for path in paths:
+        report = read_json(path, "the report")
+        if not {"clips", "split"} <= set(report):
+            raise UserError(f"{path} is no report of score.py")
+        clips = splits.setdefault(report["split"], report["clips"])
+        if clips.keys() != report["clips"].keys():
+            raise UserError(f"{path} is of other clips than the reports before it")
+        for name, clip in report["clips"].items():
+            scores = clips[name]["scores"]
+            for system, values in clip["scores"].items():
+                if scores.setdefault(system, values) != values:
+                    raise UserError(f"{path} has other scores of {system} than a report before it")
+    return splits
 
 
 def print_row(split, name, clips, before, after):

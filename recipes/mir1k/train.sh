@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Train and score under the protocol of Huang et al. (2014): about four hours on two cores
-# of AMD's Zen 5; longer on others, much longer where bfloat16 is not fast.
+# Train and score under the protocol of Huang et al. (2014): about five and a half hours
+# on two cores of AMD's Zen 5; longer on others, much longer where bfloat16 is not fast.
 #
 #     recipes/mir1k/train.sh DATA
 #
@@ -8,8 +8,8 @@
 # (`. .venv/bin/activate`) and the extra `recipes`. The U-nets see the same
 # chunks for the same number of steps, with and without the masks, from two
 # seeds. Two networks are trained at a time, one on each of the cores 0 and 1 (taskset,
-# of Linux), which takes a tenth to a fifth less time than one after the other on both, and
-# the last alone on both; what they print is in the logs beside their runs.
+# of Linux), which takes a tenth to a fifth less time than one after the other on both; what
+# they print is in the logs beside their runs.
 set -eu
 data=$(realpath "$1")
 cd "$(dirname "$0")/../.."
@@ -51,14 +51,22 @@ from_two_seeds unet --model unet $unets
 from_two_seeds uhnet --model uhnet $unets $masks
 
 # Ways on from either U-net, 1200 steps each: without masks, and with masks made worse in
-# training. From the first one also with an hdc that goes on learning besides.
+# training; from the first one also with an hdc that goes on learning besides (below).
 on="$unets --epochs 8 --learning-rate 3e-4"
 worse="$masks --clustering-dropout 0.3"
 from_two_seeds unet-on --model unet $on --initial $runs/unet-SEED
 from_two_seeds uhnet-on --model uhnet $on $worse --initial $runs/unet-SEED
-train_on_core 0,1 uhnet-tuned train_unet.py --model uhnet $on $worse --fine-tune \
+
+# Beside a U-net of twice the filters: that, and a uhnet with the masks of another U-net.
+train_on_core 0 wide-0 train_unet.py --model unet $unets --filters 32
+train_on_core 1 uhnet-tuned train_unet.py --model uhnet $on $worse --fine-tune \
     --initial $runs/unet-0
 until_done $!
+[[ -e $runs/masks-of-unet-1 ]] ||
+    python recipes/mir1k/masks_of_unet.py $runs/unet-1 $runs/masks-of-unet-1
+train_on_core 1 uhnet-of-unet train_unet.py --model uhnet $on --clustering-dropout 0.3 \
+    --clustering $runs/masks-of-unet-1 --initial $runs/unet-0
+until_done $! "${trainings[@]}"
 
 saved=$runs/saved
 score() {  # report systems: export them, and score them on both splits
@@ -73,8 +81,8 @@ score() {  # report systems: export them, and score them on both splits
 }
 score scores dc hdc hdc:clusters unet-0 unet-1 uhnet-0 uhnet-1
 score scores-on unet-on-0 unet-on-1 uhnet-on-0 uhnet-on-1 uhnet-tuned
+score scores-further uhnet-of-unet wide-0
 python recipes/mir1k/mask_quality.py "$data/MIR-1K" $runs/uhnet-0 $runs/unet-1 \
     --json recipes/mir1k/mask-quality.json
-python recipes/mir1k/compare.py recipes/mir1k/scores-{valid,test}.json
-python recipes/mir1k/compare.py recipes/mir1k/scores-on-{valid,test}.json
+python recipes/mir1k/compare.py recipes/mir1k/scores*-{valid,test}.json
 python recipes/mir1k/curves.py $runs recipes/mir1k/curves.png
