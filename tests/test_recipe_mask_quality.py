@@ -2,7 +2,6 @@
 
 import json
 
-import keras
 import numpy as np
 import pytest
 
@@ -22,7 +21,7 @@ def mask_quality(mir1k_recipe):
     return mir1k_recipe("mask_quality")
 
 
-def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs, example):
+def test_a_uhnet_is_given_other_masks(mask_quality, mir1k_recipe, monkeypatch, runs, example):
     """Of its own hdc with a share of the ideal ones, and of a U-net."""
     monkeypatch.setattr(mask_quality, "SHARES", (0.0, 0.25, 1.0))
     (uhnet, description), (unet, _) = (load_run(runs / name) for name in ("uhnet", "unet"))
@@ -42,13 +41,8 @@ def test_a_uhnet_is_given_other_masks(mask_quality, monkeypatch, runs, example):
     between = 0.75 * masks["hdc + 0%"] + 0.25 * masks["hdc + 100%"]
     np.testing.assert_allclose(masks["hdc + 25%"], between, atol=1e-5)
 
-    of_unet = keras.ops.concatenate([unet.output, 1.0 - unet.output], axis=-1)
-    over_unet = build_unet(
-        SMALL_UNET,
-        description["mean"],
-        description["std"],
-        keras.Model(unet.input, {"masks": of_unet}),
-    )
+    masks_of_unet = mir1k_recipe("masks_of_unet").both_masks(unet)
+    over_unet = build_unet(SMALL_UNET, description["mean"], description["std"], masks_of_unet)
     copy_weights(uhnet, over_unet)
     log_mel = waveform_to_log_mel(vocals + accompaniment, features)
     for system, model in {

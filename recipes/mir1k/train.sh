@@ -51,22 +51,23 @@ from_two_seeds unet --model unet $unets
 from_two_seeds uhnet --model uhnet $unets $masks
 
 # Ways on from either U-net, 1200 steps each: without masks, and with masks made worse in
-# training; from the first one also with an hdc that goes on learning besides (below).
+# training.
 on="$unets --epochs 8 --learning-rate 3e-4"
-worse="$masks --clustering-dropout 0.3"
+worse="--clustering-dropout 0.3"
 from_two_seeds unet-on --model unet $on --initial $runs/unet-SEED
-from_two_seeds uhnet-on --model uhnet $on $worse --initial $runs/unet-SEED
+from_two_seeds uhnet-on --model uhnet $on $masks $worse --initial $runs/unet-SEED
 
-# Beside a U-net of twice the filters: that, and a uhnet with the masks of another U-net.
+# A U-net of twice the filters, and meanwhile from unet-0 alone: with an hdc that goes on
+# learning, and with the masks of the other U-net.
 train_on_core 0 wide-0 train_unet.py --model unet $unets --filters 32
-train_on_core 1 uhnet-tuned train_unet.py --model uhnet $on $worse --fine-tune \
+train_on_core 1 uhnet-tuned train_unet.py --model uhnet $on $masks $worse --fine-tune \
     --initial $runs/unet-0
 until_done $!
 [[ -e $runs/masks-of-unet-1 ]] ||
     python recipes/mir1k/masks_of_unet.py $runs/unet-1 $runs/masks-of-unet-1
-train_on_core 1 uhnet-of-unet train_unet.py --model uhnet $on --clustering-dropout 0.3 \
+train_on_core 1 uhnet-of-unet train_unet.py --model uhnet $on $worse \
     --clustering $runs/masks-of-unet-1 --initial $runs/unet-0
-until_done $! "${trainings[@]}"
+until_done $! "${trainings[@]}"  # the long one last
 
 saved=$runs/saved
 score() {  # report systems: export them, and score them on both splits
