@@ -151,6 +151,9 @@ def main():
     mean, std = mean.tolist(), std.tolist()
     hdc = None
     try:
+        if name != "hdc":
+            filters = weights["down0/kernel"][0].shape[-1]
+            network = dataclasses.replace(network, filters=filters)
         if name != "unet":
             hdc = build_clustering(clustering, mean, std, mask_head=True)
             unfold_clustering(hdc, weights)
@@ -164,7 +167,7 @@ def main():
     except tf.errors.DataLossError as error:
         raise UserError(f"{options.records} is corrupt; prepare the records again") from error
     except (KeyError, ValueError) as error:
-        raise UserError(f"{options.saved_model} is not of the compact preset's size") from error
+        raise UserError(f"{options.saved_model} is not of the compact preset's kind") from error
     shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
     description = describe_run(TrainingConfig(name), network, shipped, mean, std, {})
     with claimed_run(options.run, description):
