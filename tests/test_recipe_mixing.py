@@ -13,7 +13,7 @@ import soundfile
 
 from tests.paths import REPOSITORY
 from vocaltrack import augmentation
-from vocaltrack.config import FeatureConfig, TrainingConfig, preset
+from vocaltrack.config import FeatureConfig, TrainingConfig, UnetConfig
 from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.formants import FORMANT_GAIN_DB
@@ -475,14 +475,16 @@ def test_drawn_mixtures_are_finite_and_sing(recipe, drawing, bank):
 
 
 def test_training_with_jax(tmp_path):
-    """A step of it, from a unet of TensorFlow's to one that TensorFlow loads."""
+    """A step of it, from a unet of TensorFlow's, of filters of its own, to one that TensorFlow
+    loads."""
     pytest.importorskip("jax")
     for name in ("MIR-1K/Wavfile/abe_1_01", "MIR-1K/Wavfile/bea_1_01"):
         write(tmp_path / f"{name}.wav", np.stack([noise(1, 5 * RATE), noise(2, 5 * RATE)], 1))
     (tmp_path / "MIR-1K" / "splits.json").write_text('{"train": ["abe_1"], "valid": ["bea_1"]}')
     write(tmp_path / "stems" / "train" / "game" / "accompaniment.wav", noise(3, 5 * RATE))
     write(tmp_path / "stems" / "valid" / "play" / "accompaniment.wav", noise(4, 5 * RATE))
-    network, mean, std = preset("compact")[1], [-30.0] * 128, [15.0] * 128
+    network = UnetConfig(filters=4, style="strided")
+    mean, std = [-30.0] * 128, [15.0] * 128
     keras.utils.set_random_seed(0)
     before = build_unet(network, mean, std)
     rng = np.random.default_rng(0)  # none of its layers is silent, as new ones are

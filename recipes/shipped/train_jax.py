@@ -225,7 +225,7 @@ def main():
         type=Path,
         help="for the decoded stems; delete it when recordings change",
     )
-    parser.add_argument("--initial", required=True, help="run that this one starts from")
+    parser.add_argument("--initial", required=True, help="run to start from, with as many filters")
     parser.add_argument("--clustering", help="run of the hdc whose masks the uhnet takes")
     parser.add_argument("--run", required=True, type=Path)
     parser.add_argument("--seconds", type=COUNT, default=600, help="to train")
@@ -244,6 +244,9 @@ def main():
     keys = {split: [song.key for song in songs[split]] for split in songs}
     manifest = Manifest(features, (), (), {}, keys, {}, config.seed)
     others = other_runs(config.model, manifest, options.initial, options.clustering)
+    if config.model in UNETS:
+        filters = others["initial"][1]["network"]["filters"]
+        network = dataclasses.replace(network, filters=filters)
     mean, std, model, saved = networks(config, network, manifest, others)
     model = in_one_loop(model)
     started_from = {name: other and other[:2] for name, other in others.items()}
