@@ -238,15 +238,23 @@ def empty_records(folder, features):
     return folder
 
 
-def test_a_shipped_model_becomes_a_run_that_hears_the_same(recipe, monkeypatch, tmp_path):
+@pytest.mark.parametrize("filters", [16, 2])
+def test_a_saved_model_becomes_a_run_that_hears_the_same(
+    recipe, trained, monkeypatch, tmp_path, filters
+):
+    saved_model = REPOSITORY / "saved_models" / "unet"
+    if filters == CONFIG.filters:
+        saved_model = tmp_path / "unet"
+        export(trained, FeatureConfig(), saved_model, ["a/b"])
     folder = empty_records(tmp_path / "records", FeatureConfig())
     monkeypatch.setattr(recipe, "batches", lambda *a, **k: gaps())
-    words = [str(REPOSITORY / "saved_models" / "unet"), "--records", str(folder), "--run"]
-    monkeypatch.setattr("sys.argv", ["unfold.py", *words, str(tmp_path / "run")])
+    words = [str(saved_model), "--records", str(folder), "--run", str(tmp_path / "run")]
+    monkeypatch.setattr("sys.argv", ["unfold.py", *words])
     recipe.main()
     model, description = load_run(tmp_path / "run")
-    served = load(REPOSITORY / "saved_models" / "unet")
+    served = load(saved_model)
     assert description["songs"]["train"] == list(served.heard)
+    assert description["network"]["filters"] == filters
     chunks = next(iter(gaps()))["mixture"]
     expected = served.masks(chunks).numpy()
     assert expected.std() > 0.01

@@ -8,14 +8,13 @@ two learn apart.
 """
 
 import argparse
+import dataclasses
 import os
 from pathlib import Path
 
 from vocaltrack.tensorflow_loading import load_tensorflow
 
 load_tensorflow()
-import dataclasses
-
 import numpy as np
 from keras import layers
 
