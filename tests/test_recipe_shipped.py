@@ -294,7 +294,12 @@ def test_networks_of_another_size_are_refused(recipe, trained, monkeypatch, tmp_
     folder = empty_records(tmp_path / "records", FeatureConfig())
     words = [str(tmp_path / "hdc"), "--records", str(folder), "--run", str(tmp_path / "run")]
     monkeypatch.setattr("sys.argv", ["unfold.py", *words])
-    with pytest.raises(UserError, match="hdc is not of the compact preset's kind"):
+    with pytest.raises(UserError, match="hdc is not of the compact preset's size"):
+        recipe.main()
+    papers = build_unet(UnetConfig(filters=2), MEAN, STD)
+    export(papers, FeatureConfig(), tmp_path / "papers", ["a/b"])
+    monkeypatch.setattr("sys.argv", ["unfold.py", str(tmp_path / "papers"), *words[1:]])
+    with pytest.raises(UserError, match="papers is not of the compact preset's size"):
         recipe.main()
     export(trained, FeatureConfig(), tmp_path / "unet")
     weights, mean, std = recipe.served_weights(load(tmp_path / "unet"))

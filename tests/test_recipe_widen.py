@@ -15,7 +15,7 @@ from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.runs import describe_run, load_run
 
 MEAN, STD = np.linspace(-20.0, -50.0, 128), np.linspace(10.0, 20.0, 128)
-NARROW, WIDE = (UnetConfig(filters=filters, style="strided") for filters in (2, 4))
+NARROW, WIDE = (UnetConfig(filters, style="strided", dropout=0.0) for filters in (2, 4))
 
 
 @pytest.fixture
@@ -39,25 +39,26 @@ def trained(hdc=None):
     return model
 
 
+def hdc_of(name):
+    config = ClusteringConfig(units=4, layers=1)
+    return build_clustering(config, MEAN, STD, mask_head=True) if name == "uhnet" else None
+
+
 @pytest.mark.parametrize("name", ["unet", "uhnet"])
 def test_the_outputs_are_those_of_the_narrower_network(recipe, name):
-    config = ClusteringConfig(units=4, layers=1)
-    hdc = build_clustering(config, MEAN, STD, mask_head=True) if name == "uhnet" else None
+    hdc = hdc_of(name)
     narrow = trained(hdc)
     wide = build_unet(WIDE, MEAN, STD, hdc)
     recipe.widen(narrow, wide)
-    for training in (False, True):  # of which the norms are those of the batch, without dropout
-        set_dropout(narrow, wide)
+    for training in (False, True):  # in training with the statistics of the batch
         expected = narrow(log_mel(), training=training).numpy()
         assert expected.std() > 0.01
         np.testing.assert_allclose(wide(log_mel(), training=training), expected, atol=1e-4)
 
 
-def set_dropout(*models):
-    for model in models:
-        for layer in model.layers:
-            if isinstance(layer, layers.Dropout):
-                layer.rate = 0.0
+def test_a_network_that_is_no_wider_is_refused(recipe):
+    with pytest.raises(ValueError):
+        recipe.widen(trained(), build_unet(NARROW, MEAN, STD))
 
 
 def test_the_twins_learn_apart(recipe):
@@ -77,12 +78,12 @@ def test_the_twins_learn_apart(recipe):
         assert np.linalg.norm(one - other) > 0.05 * np.linalg.norm(gradient), name
 
 
-def save_run(folder, config):
+def save_run(folder, config, hdc=None):
+    model = build_unet(config, MEAN, STD, hdc)
     manifest = SimpleNamespace(features=FeatureConfig(), songs={"train": ["a/b"]})
-    description = describe_run(TrainingConfig("unet"), config, manifest, MEAN, STD, {})
+    description = describe_run(TrainingConfig(model.name), config, manifest, MEAN, STD, {})
     folder.mkdir()
     (folder / "run.json").write_text(json.dumps(description))
-    model = build_unet(config, MEAN, STD)
     model.save(folder / "best.keras")
     return model
 
@@ -92,14 +93,15 @@ def widen_run(recipe, monkeypatch, *words):
     recipe.main()
 
 
-def test_a_run_of_it(recipe, monkeypatch, tmp_path):
-    narrow = save_run(tmp_path / "narrow", NARROW)
+@pytest.mark.parametrize("name", ["unet", "uhnet"])
+def test_a_run_of_it(recipe, monkeypatch, tmp_path, name):
+    narrow = save_run(tmp_path / "narrow", NARROW, hdc_of(name))
     widen_run(recipe, monkeypatch, tmp_path / "narrow", "--run", tmp_path / "wide")
     wide, description = load_run(tmp_path / "wide")
     assert description["network"]["filters"] == 4
     assert description["songs"]["train"] == ["a/b"]
     assert description["started_from"] == {"initial": str(tmp_path / "narrow")}
-    assert wide.get_layer("down0").kernel.shape == (5, 5, 1, 4)
+    assert wide.name == name and wide.get_layer("down0").kernel.shape[-1] == 4
     expected = narrow(log_mel(), training=False)
     np.testing.assert_allclose(wide(log_mel(), training=False), expected, atol=1e-5)
     with pytest.raises(UserError, match="wide is there already; give another folder"):

@@ -225,7 +225,7 @@ def main():
         type=Path,
         help="for the decoded stems; delete it when recordings change",
     )
-    parser.add_argument("--initial", required=True, help="run to start from, with as many filters")
+    parser.add_argument("--initial", required=True, help="run to start from; a U-net is as wide")
     parser.add_argument("--clustering", help="run of the hdc whose masks the uhnet takes")
     parser.add_argument("--run", required=True, type=Path)
     parser.add_argument("--seconds", type=COUNT, default=600, help="to train")

@@ -167,7 +167,9 @@ def main():
     except tf.errors.DataLossError as error:
         raise UserError(f"{options.records} is corrupt; prepare the records again") from error
     except (KeyError, ValueError) as error:
-        raise UserError(f"{options.saved_model} is not of the compact preset's kind") from error
+        raise UserError(
+            f"{options.saved_model} is not of the compact preset's size, filters apart"
+        ) from error
     shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
     description = describe_run(TrainingConfig(name), network, shipped, mean, std, {})
     with claimed_run(options.run, description):

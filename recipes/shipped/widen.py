@@ -2,9 +2,9 @@
 
     python recipes/shipped/widen.py runs/unet-begin --run runs/wide-begin
 
-Each filter is there twice (Chen et al. 2016, Net2Net). What hears the two weighs each by
-half of the weight of before, give or take a random part that the other lacks, so that the
-two learn apart.
+Each filter is there twice (Chen et al. 2016, Net2Net). A layer that hears the two weighs each
+by half of its weight of before, one with a random part more and the other with as much less,
+so that the two learn apart.
 """
 
 import argparse
@@ -42,12 +42,12 @@ def widen(narrow, wide, seed=0):
     """
     rng = np.random.default_rng(seed)
     for layer in wide.layers:
-        if not layer.weights:  # nor a name that tells
+        if not layer.weights:  # and a name that Keras numbers
             continue
         weights = narrow.get_layer(layer.name).get_weights()
         if isinstance(layer, layers.BatchNormalization):
-            of_each_band = bands(layer.name) if is_over_bands(layer) else 1
-            weights = [twice(weight.reshape(of_each_band, -1), 1).ravel() for weight in weights]
+            groups = bands(layer.name) if is_over_bands(layer) else 1
+            weights = [twice(weight.reshape(groups, -1), 1).ravel() for weight in weights]
         elif isinstance(layer, layers.Dense):
             weights = [widened_dense(layer.name, weights[0], rng)]
         elif hasattr(layer, "kernel"):
