@@ -1,4 +1,4 @@
-"""What a run writes into its folder after each epoch, whole or not at all."""
+"""What is written into the folder of a run, whole or not at all."""
 
 import csv
 import io
@@ -8,7 +8,8 @@ import shutil
 from pathlib import Path
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import write_atomically
+from vocaltrack.files import replace_folder, write_atomically
+from vocaltrack.jsonfiles import write_json
 
 BYTES_EACH = 5  # of a float32 and its share of what the file holds besides
 
@@ -53,6 +54,26 @@ def replace_weights(run, name, save, variables):
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_run(run, model, description):
+    """Make the folder of a run whose network comes from another run's, not from training.
+
+    Args:
+        run: its folder.
+        model: `keras.Model`.
+        description: what describes it, as `runs.read_run` returns it.
+
+    Raises:
+        UserError: it cannot be written there.
+    """
+    described = {**description, "features": description["features"].to_dict()}
+
+    def fill(folder):
+        write_json(folder / "run.json", described)
+        model.save(folder / "best.keras")
+
+    replace_folder(run, fill)
 
 
 def read_log(run):

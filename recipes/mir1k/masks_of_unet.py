@@ -11,8 +11,7 @@ import os
 from pathlib import Path
 
 from vocaltrack.errors import UserError, exits_on_user_error, say
-from vocaltrack.files import replace_folder
-from vocaltrack.jsonfiles import write_json
+from vocaltrack.run_files import make_run
 
 
 def main():
@@ -42,13 +41,7 @@ def write_run(unet_run, output):
     network = both_masks(unet)
     description["training"]["model"] = network.name
     description["started_from"] = {"masks": os.path.realpath(unet_run)}
-    description["features"] = description["features"].to_dict()
-
-    def fill(folder):
-        network.save(folder / "best.keras")
-        write_json(folder / "run.json", description)
-
-    replace_folder(output, fill)
+    make_run(output, network, description)
 
 
 def both_masks(unet):

@@ -20,9 +20,8 @@ from keras import layers
 
 from vocaltrack.config import UNETS, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
-from vocaltrack.files import replace_folder
-from vocaltrack.jsonfiles import write_json
 from vocaltrack.models import build_unet
+from vocaltrack.run_files import make_run
 from vocaltrack.runs import load_run
 
 JOINED = ("up2", "up1", "up0", "logits_frequency")  # hear as many channels from above as across
@@ -114,15 +113,9 @@ def main():
     description = {
         **description,
         "network": dataclasses.asdict(network),
-        "features": description["features"].to_dict(),
         "started_from": {"initial": os.path.realpath(options.narrow)},
     }
-
-    def fill(folder):
-        write_json(folder / "run.json", description)
-        wide.save(folder / "best.keras")
-
-    replace_folder(options.run, fill)
+    make_run(options.run, wide, description)
     print(f"{options.run}: {wide.name} with twice the filters of {options.narrow}")
 
 
