@@ -9,7 +9,7 @@ import threading
 from vocaltrack.processor import compute_with_onednn
 from vocaltrack.quiet import is_chatter_wanted, stderr_lost
 
-EXTRAS = ("matplotlib", "pandas", "PIL", "sklearn")
+EXTRAS = ("jax", "matplotlib", "pandas", "PIL", "sklearn")
 _loading = threading.Lock()
 
 
@@ -22,7 +22,7 @@ def load_tensorflow(cores=None, verbose=False):
 
     Args:
         cores: processor cores to use; None for all.
-        verbose: let it write; so does a TF_CPP_MIN_LOG_LEVEL below 3.
+        verbose: let it write; so does a TF_CPP_MIN_LOG_LEVEL of 0.
     """
     compute_with_onednn()
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -71,8 +71,9 @@ def _environment(values):
 @contextlib.contextmanager
 def without_extras():
     """Hide from Keras, which TensorFlow loads with itself, what it loads only where it is
-    installed: more than a quarter of the time that loading takes, and 100 MB, for pictures,
-    tables and estimators that a separation does without (k-means loads its own later)."""
+    installed: more than a quarter of the time that loading takes, and 100 MB, for another
+    backend, pictures, tables and estimators that a separation does without (k-means loads
+    its own later)."""
     hidden = [name for name in EXTRAS if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))
     try:
