@@ -20,17 +20,18 @@ class Fake:
     that are not those that it was given."""
 
     def __init__(self, vocals, fail_after=None):
-        self.vocals, self.fail_after, self.passes = vocals, fail_after, 0
+        self.vocals, self.fail_after = vocals, fail_after
+        self.given = []  # the masks, in each pass
 
-    def stream(self, blocks, sample_rate, channels):
-        self.passes += 1
+    def stream(self, blocks, sample_rate, channels, masks=None):
+        self.given.append(masks)
         done = 0
         for block in blocks():
             assert block.shape[1] == channels
             for piece in np.array_split(block, 3):
                 if self.fail_after is not None and done >= self.fail_after:
                     raise UserError("of the model")
-                yield piece, self.vocals(piece).astype(piece.dtype), None
+                yield piece, self.vocals(piece).astype(piece.dtype), np.full((1, 4), done)
                 done += len(piece)
 
 
@@ -97,7 +98,9 @@ def test_rescaling_makes_all_files_quieter_by_one_factor(tmp_path, outputs, peak
     mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_24")
     fake = Fake(lambda m: np.where(np.arange(len(m)) % 2, 3.0, -3.0)[:, None] * m)
     result = separate(fake, mixture, tmp_path, outputs)
-    assert fake.passes == 2
+    first, again = fake.given
+    assert first is None
+    assert [mask[0, 0] for mask in again] == [0, 6667, 13334]  # of each block in order
     assert result.gain == pytest.approx(1 / peak, rel=2e-6) and result.gain < 1 / peak
     assert result.clipped == ()
     read = [soundfile.read(tmp_path / name)[0] for name in outputs if name]
@@ -106,11 +109,20 @@ def test_rescaling_makes_all_files_quieter_by_one_factor(tmp_path, outputs, peak
         np.testing.assert_allclose(sum(read), 0.5 / peak, rtol=1e-5)
 
 
+def test_masks_are_kept_up_to_a_limit(tmp_path, monkeypatch):
+    mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_24")
+    fake = Fake(lambda m: 3.0 * m)
+    for limit in (96, 95):  # three of 4 numbers of 64 bit
+        monkeypatch.setattr("vocaltrack.file_separation.KEPT_BYTES", limit)
+        separate(fake, mixture, tmp_path)
+    assert [given is None for given in fake.given] == [True, False, True, True]
+
+
 def test_clamping_cuts_off_what_exceeds_full_scale_and_says_where(tmp_path):
     mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_16")
     fake = Fake(lambda m: 3.0 * m)
     result = separate(fake, mixture, tmp_path, clip="clamp")
-    assert (fake.passes, result.gain) == (1, 1.0)
+    assert (fake.given, result.gain) == ([None], 1.0)
     assert result.clipped == (str(tmp_path / "v.wav"),)
     assert (integers(tmp_path / "v.wav", 16) == 2**15 - 1).all()
     assert (integers(tmp_path / "a.wav", 16) == -(2**15)).all()

@@ -14,6 +14,8 @@ from vocaltrack.formats import INTEGER_BITS, check_target, choose_subtype, float
 from vocaltrack.pipes import ahead
 from vocaltrack.writing import audio_writers
 
+KEPT_BYTES = 64_000_000  # of masks: a quarter of an hour of them
+
 
 @dataclasses.dataclass(frozen=True)
 class Written:
@@ -33,8 +35,30 @@ class Written:
 
 
 class _TooLoud(Exception):
-    def __init__(self, peak):
-        self.peak = peak
+    """What was written exceeds full scale.
+
+    Attributes:
+        peak: largest absolute value.
+        masks: those that were applied; None for a long file, of which none are kept.
+    """
+
+    def __init__(self, peak, masks):
+        super().__init__(peak)
+        self.peak, self.masks = peak, masks
+
+
+class _Masks:
+    """Keeps the masks of a file, unless they are too many to be held in memory."""
+
+    def __init__(self):
+        self.kept, self.bytes = [], 0
+
+    def add(self, mask):
+        self.bytes += mask.nbytes
+        if self.bytes > KEPT_BYTES:
+            self.kept = None
+        elif len(mask):
+            self.kept.append(mask)
 
 
 def separate_file(separator, file, targets, clip="rescale", progress=None):
@@ -57,9 +81,9 @@ def separate_file(separator, file, targets, clip="rescale", progress=None):
     try:
         return _write(separator, file, targets, 1.0, clip, progress)
     except _TooLoud as error:
-        # Once more, since nothing of a long file is kept: with room for rounding.
+        # Once more, since the stems of a long file are not kept: with room for rounding.
         gain = (1.0 - 1e-6) / error.peak
-        return _write(separator, file, targets, gain, "clamp", progress)
+        return _write(separator, file, targets, gain, "clamp", progress, error.masks)
 
 
 def plan_targets(file, paths, subtype=None, clip="rescale"):
@@ -113,14 +137,16 @@ def _difference(mixture, vocals):
     return np.subtract(mixture, vocals, dtype=np.float64)
 
 
-def _write(separator, file, targets, gain, clip, progress):
-    sounds, found, done = False, False, 0
-    stream = separator.stream(file.blocks, file.sample_rate, file.channels)
+def _write(separator, file, targets, gain, clip, progress, masks=None):
+    sounds, found, done, applied = False, False, 0, _Masks()
+    stream = separator.stream(file.blocks, file.sample_rate, file.channels, masks)
     with (
         audio_writers(targets, file.sample_rate, file.channels, file.samples, gain) as writers,
         contextlib.closing(ahead(stream)) as blocks,
     ):
-        for mixture, vocals, _ in blocks:
+        for mixture, vocals, mask in blocks:
+            if clip == "rescale":
+                applied.add(mask)
             sounds, found = sounds or mixture.any(), found or vocals.any()
             for stem, writer in writers.items():
                 writer.write(vocals if stem == "vocals" else _difference(mixture, vocals))
@@ -129,6 +155,6 @@ def _write(separator, file, targets, gain, clip, progress):
                 progress(done / file.sample_rate)
         peaks = [writer.peak for writer in writers.values() if writer.clips]
         if peaks and clip == "rescale":
-            raise _TooLoud(max(peaks))
+            raise _TooLoud(max(peaks), applied.kept)
     clipped = tuple(str(writer.target) for writer in writers.values() if writer.clips)
     return Written(done / file.sample_rate, gain, clipped, bool(sounds and not found))

@@ -158,7 +158,7 @@ class Separator:
         targets = plan_targets(file, paths, subtype, clip)
         return separate_file(self, file, targets, clip, progress)
 
-    def stream(self, blocks, sample_rate, channels):
+    def stream(self, blocks, sample_rate, channels, masks=None):
         """Separate block by block, in bounded memory.
 
         Args:
@@ -166,6 +166,8 @@ class Separator:
                 [n, channels] each; clusters go through it twice.
             sample_rate: Hz, 4000 to 384000.
             channels: number of channels, at most 64.
+            masks: list of those that were yielded for the same blocks before; no network
+                is asked again.
 
         Yields:
             (mixture, vocals, mask) for each block, in clusters' first pass too:
@@ -180,8 +182,12 @@ class Separator:
         if self.phase == "griffinlim":
             griffin_lim = GriffinLimStream(channels, sample_rate, gains.size)
         waiting = np.zeros((0, channels), np.float32)
-        with contextlib.closing(ahead(self._masks(blocks, sample_rate))) as masks:
-            for block, mask, last in masks:
+        if masks is None:
+            masked = self._masks(blocks, sample_rate)
+        else:
+            masked = self._known_masks(blocks, masks)
+        with contextlib.closing(ahead(masked)) as masked:
+            for block, mask, last in masked:
                 vocals = gains.push(block, mask, last)
                 if griffin_lim is not None:
                     vocals = griffin_lim.push(vocals, last)
@@ -203,6 +209,17 @@ class Separator:
             for block, mono, last in downmixed:
                 yield block, stream.push(mono, last), last
 
+    def _known_masks(self, blocks, masks):
+        """The same of masks that are known, which do not lag behind."""
+        left = iter(masks)
+        for block, last in flag_last(blocks()):
+            due = [next(left, self._no_mask), *(left if last else ())]
+            yield block, np.concatenate(due), last
+
+    @property
+    def _no_mask(self):
+        return np.zeros((0, self.features.n_mels), np.float32)
+
     def _downmixed(self, blocks, sample_rate):
         """Blocks of the mixture with the mono signal that became known, and
         whether they are the last; the mono signal lags behind."""
@@ -218,11 +235,10 @@ class Separator:
         """
         pieces = ChunkPieces(self.features, overlap=0.0)
         sample = SongSample(self.features)
-        no_mask = np.zeros((0, self.features.n_mels), np.float32)
         for block, mono, last in self._downmixed(blocks, sample_rate):
             for piece, valid, _ in pieces.push(mono, last):
                 sample.push(piece_to_chunks(piece, valid, self.features, 0.0).numpy())
-            yield block[:0], no_mask, False
+            yield block[:0], self._no_mask, False
         embed = self.model.embeddings
         side = vocal_side(sample, embed, self.features, self.model.masks, self.swap)
         return lambda chunks: binary_masks(embed(chunks), *side)
