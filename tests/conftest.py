@@ -71,15 +71,15 @@ def fake(monkeypatch):
     from vocaltrack import separator
 
     class Fake:
-        model, method = SimpleNamespace(name="fake"), "head"
+        model, method = SimpleNamespace(name="hdc"), "head"
         factor = 0.5
 
         def __init__(self, *options):
             self.options = options
 
-        def stream(self, blocks, sample_rate, channels):
+        def stream(self, blocks, sample_rate, channels, masks=None):
             for block in blocks():
-                yield block, block * self.factor, None
+                yield block, block * self.factor, block[:0]
 
     monkeypatch.setattr(separator, "Separator", Fake)
     return Fake

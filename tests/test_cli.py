@@ -256,7 +256,7 @@ def test_peaks_are_told(capsys, tmp_path, fake, clip, message):
     soundfile.write(loud, np.full(1000, 0.5), 16000)
     assert main(["separate", str(loud), str(tmp_path / "v.wav"), "--clip", clip]) == 0
     printed = capsys.readouterr()
-    assert "v.wav: vocals of 0.06 s by fake, head" in printed.out
+    assert "v.wav: vocals of 0.06 s by hdc, head" in printed.out
     assert len(printed.out.splitlines()) == 1
     warned = printed.err.splitlines()
     assert len(warned) == (message is not None)

@@ -78,7 +78,7 @@ def test_prepare(called, stems, capsys):
     assert given == {"folder": "records", "chunks": chunks, "seed": 3, "workers": 5}
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
-        "train: 1 songs, chunks: 7 true, 1 instrumental",
+        "train: 1 song, chunks: 7 true, 1 instrumental",
         "valid: 2 songs, chunks: 4 true",
         "records: 0.50 GB",
     ]
@@ -159,7 +159,7 @@ def test_songs_that_another_dataset_holds_out_are_left_out_aloud(called, tmp_pat
     assert "DSD100/1 - A - x" not in {song.key for song in calls[0]["songs"]}
     assert len(calls[0]["songs"]) == 4
     assert capsys.readouterr().out.startswith(
-        "1 songs left out, whose artists another split holds out"
+        "1 song left out, whose artists another split holds out"
     )
 
 

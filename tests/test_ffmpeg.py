@@ -351,6 +351,17 @@ def test_a_track_that_is_no_sound_is_told(tmp_path):
 
 
 @needs_ffmpeg
+def test_the_length_in_a_films_header_chooses_rf64(tmp_path, monkeypatch):
+    path = convert(written(tmp_path / "a.wav", noise(2 * RATE, 1), RATE), tmp_path / "a.m4a")
+    monkeypatch.setattr("vocaltrack.formats.WAV_BYTES", 2 * RATE)  # a second of 16 bit
+    for cut, wanted in (((), "RF64"), ((0.5, 1.2), "RF64"), ((0.5, 0.9), "WAV"), ((1.2,), "WAV")):
+        file = open_audio(path, *cut)
+        assert file.samples is None
+        assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][2] == wanted
+    refusal(lambda: plan_targets(open_audio(path), {"vocals": tmp_path / "v.aiff"}), "outgrows")
+
+
+@needs_ffmpeg
 def test_24_bit_stay_24_bit(tmp_path):
     wav = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_24")
     for name, options, wanted in (

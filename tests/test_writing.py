@@ -16,9 +16,15 @@ from vocaltrack.jsonfiles import write_json
 from vocaltrack.writing import audio_writers, to_integers
 
 
-def write(path, audio, rate=44100, subtype=None, **options):
+def target(path, subtype=None, channels=1, samples=None):
     subtype = subtype or choose_subtype(path)
-    with audio_writers({"vocals": (path, subtype)}, rate, audio.shape[1], **options) as writers:
+    return path, subtype, container(path, channels, subtype, samples)
+
+
+def write(path, audio, rate=44100, subtype=None, gain=1.0, **options):
+    channels = audio.shape[1]
+    targets = {"vocals": target(path, subtype, channels, **options)}
+    with audio_writers(targets, rate, channels, gain) as writers:
         writers["vocals"].write(audio)
     return writers["vocals"]
 
@@ -236,7 +242,7 @@ def test_a_signal_within_libsndfiles_callback_is_not_lost(tmp_path, monkeypatch,
 )
 def test_errors_that_are_not_the_writers_stay_what_they_are(tmp_path, error):
     with pytest.raises(type(error)) as caught:
-        with audio_writers({"vocals": (tmp_path / "a.wav", "PCM_16")}, 8000, 1):
+        with audio_writers({"vocals": target(tmp_path / "a.wav")}, 8000, 1):
             raise error
     assert caught.value is error
     assert names(tmp_path) == []
@@ -245,9 +251,9 @@ def test_errors_that_are_not_the_writers_stay_what_they_are(tmp_path, error):
 @pytest.mark.parametrize("linked", [True, False])
 @pytest.mark.parametrize("existing", [True, False])
 def test_both_stems_take_their_places_or_none(tmp_path, monkeypatch, existing, linked):
-    targets = {stem: (tmp_path / f"{stem}.wav", "PCM_16") for stem in ("vocals", "accompaniment")}
+    targets = {stem: target(tmp_path / f"{stem}.wav") for stem in ("vocals", "accompaniment")}
     if existing:
-        for stem, (path, _) in targets.items():
+        for stem, (path, *_) in targets.items():
             path.write_text(f"old {stem}")
     real = os.replace
 
@@ -270,11 +276,11 @@ def test_both_stems_take_their_places_or_none(tmp_path, monkeypatch, existing, l
         patched.setattr(os, "replace", fail_for_the_second)
         refusal(write_both, "accompaniment.wav cannot be written", "in use")
     assert names(tmp_path) == (["accompaniment.wav", "vocals.wav"] if existing else [])
-    for stem, (path, _) in targets.items():
+    for stem, (path, *_) in targets.items():
         assert not existing or path.read_text() == f"old {stem}"
     write_both()
     assert names(tmp_path) == ["accompaniment.wav", "vocals.wav"]
-    assert all(soundfile.info(str(path)).frames == 100 for path, _ in targets.values())
+    assert all(soundfile.info(str(path)).frames == 100 for path, *_ in targets.values())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
@@ -326,8 +332,7 @@ def test_full_scale_keeps_its_sign(tmp_path, subtype):
 
 def test_opus_in_blocks_is_that_of_one_write(tmp_path):
     audio = 0.3 * noise(3 * 48000 + 777, 2).astype(np.float32)
-    target = {"vocals": (tmp_path / "a.opus", "OPUS")}
-    with audio_writers(target, 48000, 2, len(audio)) as writers:
+    with audio_writers({"vocals": target(tmp_path / "a.opus")}, 48000, 2) as writers:
         for start in range(0, len(audio), 50000):
             writers["vocals"].write(audio[start : start + 50000])
     soundfile.write(tmp_path / "b.opus", audio, 48000, "OPUS", format="OGG")

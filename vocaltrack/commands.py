@@ -5,7 +5,7 @@ import os
 
 from vocaltrack import signals
 from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
-from vocaltrack.errors import UserError, remark, say, show, tell, warn
+from vocaltrack.errors import UserError, number_of, remark, say, show, tell, warn
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
@@ -40,9 +40,11 @@ def evaluate(options):
     show(table(report))
     if options.json:
         write_json(options.json, report)
+    scored = number_of(len(report["songs"]), "song")
+    instrumentals = number_of(len(report["instrumentals"]), "instrumental")
     remark(
-        f"{options.split}: {len(report['songs'])} songs, {len(report['instrumentals'])} "
-        f"instrumentals, {len(report['left_out'])} left out for want of music that sounds"
+        f"{options.split}: {scored}, {instrumentals}, {len(report['left_out'])} left out for want "
+        "of music that sounds"
     )
     for label, songs in report["heard"].items():
         warn(
@@ -68,14 +70,14 @@ def prepare(options):
     )
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
-        say(f"{split}: {len(manifest.songs[split])} songs, chunks: {made}")
+        say(f"{split}: {number_of(len(manifest.songs[split]), 'song')}, chunks: {made}")
         if split == "train" and len(manifest.songs[split]) == 1:
             warn(
                 "one song alone trains, so there are no amalgamations; sort your songs "
                 "into folders named train and valid, or add more"
             )
     if kept := sum(song.split == "test" for song in songs):
-        say(f"{kept} songs of the test split kept for vocaltrack evaluate")
+        say(f"{number_of(kept, 'song')} of the test split kept for vocaltrack evaluate")
     size = sum(shard["bytes"] for shards in manifest.shards.values() for shard in shards)
     say(f"{options.output}: {size / 1e9:.2f} GB")
 
@@ -162,6 +164,7 @@ def _songs(options):
         raise UserError("no dataset given; use " + ", ".join(f"--{name}" for name in READERS))
     kept = keep_artists_together(songs)
     if len(kept) < len(songs):
-        say(f"{len(songs) - len(kept)} songs left out, whose artists another split holds out")
+        left_out = number_of(len(songs) - len(kept), "song")
+        say(f"{left_out} left out, whose artists another split holds out")
     check_splits(kept)
     return kept

@@ -25,6 +25,11 @@ def first_of(names):
     return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
+def number_of(count, thing):
+    """So many things: "1 song", "2 songs"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def tell(error):
     """Print an error that a user can mend as one line on stderr."""
     say(f"vocaltrack: error: {one_line(error)}", sys.stderr or sys.stdout)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         subtype, clip: see `Separator.separate_file`.
 
     Returns:
-        dict from stem to (path, subtype).
+        dict from stem to (path, subtype, format).
 
     Raises:
         UserError: a target cannot be written, two files are the same, or
@@ -105,7 +106,12 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         raise UserError(f"no clip {clip!r}; choose {', '.join(CLIPS)}")
     subtype = subtype and subtype.upper()
     check_agreement(clip, subtype)
-    source = file.subtype or ffmpeg.describe(file.path).subtype
+    source, samples = file.subtype, file.samples
+    if source is None:
+        description = ffmpeg.describe(file.path)
+        source = description.subtype
+        if samples is None and description.seconds:
+            samples = _length_of_cut(file, math.ceil(description.seconds * file.sample_rate))
     seen = {real_path(file.path)}
     targets = {}
     for stem, path in paths.items():
@@ -117,9 +123,14 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         chosen = choose_subtype(path, subtype, source)
         if clip == "float" and chosen in INTEGER_BITS:
             chosen = float_subtype(path)
-        check_target(path, file.sample_rate, file.channels, chosen, file.samples)
-        targets[stem] = (path, chosen)
+        kind = check_target(path, file.sample_rate, file.channels, chosen, samples)
+        targets[stem] = (path, chosen, kind)
     return targets
+
+
+def _length_of_cut(file, samples):
+    """Samples of a file's cut, of those that the whole has."""
+    return max(0, min(samples, file.stop or samples) - file.first)
 
 
 def check_agreement(clip, subtype):
@@ -141,7 +152,7 @@ def _write(separator, file, targets, gain, clip, progress, masks=None):
     sounds, found, done, applied = False, False, 0, _Masks()
     stream = separator.stream(file.blocks, file.sample_rate, file.channels, masks)
     with (
-        audio_writers(targets, file.sample_rate, file.channels, file.samples, gain) as writers,
+        audio_writers(targets, file.sample_rate, file.channels, gain) as writers,
         contextlib.closing(ahead(stream)) as blocks,
     ):
         for mixture, vocals, mask in blocks:

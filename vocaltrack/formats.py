@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from vocaltrack.errors import UserError, one_line
+from vocaltrack.errors import UserError, number_of, one_line
 from vocaltrack.files import check_file_writable
 
 # What folders are searched for, beside all that libsndfile knows.
@@ -132,6 +132,9 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
         subtype: sample format, see `choose_subtype`.
         samples: length; None where it is not known yet.
 
+    Returns:
+        the format to write, see `container`.
+
     Raises:
         UserError: the format cannot hold such audio, or the file cannot be
             written.
@@ -149,9 +152,10 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
             probe.write(np.zeros((1, channels)))
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
         raise UserError(
-            f"{path}: {kind} cannot hold {channels} channels at {sample_rate} Hz as {subtype} "
-            f"({one_line(getattr(error, 'error_string', error))}); use .wav or .flac"
+            f"{path}: {kind} cannot hold {number_of(channels, 'channel')} at {sample_rate} Hz as "
+            f"{subtype} ({one_line(getattr(error, 'error_string', error))}); use .wav or .flac"
         ) from error
+    return kind
 
 
 def too_large(path, kind):

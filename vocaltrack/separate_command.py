@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vocaltrack import signals
 from vocaltrack.config import FILENAME, STEM_NAMES
-from vocaltrack.errors import UserError, remark, say, tell, warn
+from vocaltrack.errors import UserError, number_of, remark, say, tell, warn
 from vocaltrack.files import folders_for
 from vocaltrack.processor import compute_in_bfloat16, save_memory
 from vocaltrack.quiet import libraries_silenced
@@ -94,6 +94,7 @@ def _separate_one(separator, job, options, file):
     """Separate a job's file, which may have been opened before."""
     from vocaltrack import ffmpeg
     from vocaltrack.audio import open_audio
+    from vocaltrack.contract import METHODS_OF
     from vocaltrack.file_separation import plan_targets, separate_file
     from vocaltrack.progress import progress_bar
 
@@ -109,13 +110,15 @@ def _separate_one(separator, job, options, file):
         _warn_of_film(ffmpeg.describe(file.path), file, written.seconds + options.start)
     if options.quiet:
         return
-    model = f"{separator.model.name}, {separator.method}"
-    for stem, (path, _) in targets.items():
+    model = separator.model.name
+    if len(METHODS_OF[model]) > 1:
+        model += f", {separator.method}"
+    for stem, (path, *_) in targets.items():
         of = f" of {written.seconds:.2f} s by {model}" if stem == "vocals" else ""
         say(f"{path}: {stem}{of}")
     if options.verbose:
         say(
-            f"{job.source}: {file.sample_rate} Hz, {file.channels} channels, "
+            f"{job.source}: {file.sample_rate} Hz, {number_of(file.channels, 'channel')}, "
             f"{speed:.1f} times real time"
         )
 

@@ -7,7 +7,7 @@ import soundfile
 
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import temporaries_beside
-from vocaltrack.formats import INTEGER_BITS, container, outgrows, too_large
+from vocaltrack.formats import INTEGER_BITS, outgrows, too_large
 from vocaltrack.signals import uninterrupted
 from vocaltrack.watched import WatchedFile
 
@@ -94,15 +94,14 @@ class AudioWriter:
 
 
 @contextlib.contextmanager
-def audio_writers(targets, sample_rate, channels, samples=None, gain=1.0):
+def audio_writers(targets, sample_rate, channels, gain=1.0):
     """Write audio files, all of them whole or none.
 
     Args:
-        targets: dict from a stem to (path, subtype); the path's ending chooses
-            the format, for the subtype see `choose_subtype`.
+        targets: dict from a stem to (path, subtype, format), for which see
+            `choose_subtype` and `container`.
         sample_rate: Hz.
         channels: number of channels.
-        samples: length; None where it is not known yet.
         gain: factor for all samples.
 
     Yields:
@@ -112,11 +111,10 @@ def audio_writers(targets, sample_rate, channels, samples=None, gain=1.0):
     Raises:
         UserError: a target cannot be written.
     """
-    paths = [path for path, _ in targets.values()]
+    paths = [path for path, *_ in targets.values()]
     with temporaries_beside(paths) as temporaries, contextlib.ExitStack() as stack:
         writers = {}
-        for (stem, (path, subtype)), temporary in zip(targets.items(), temporaries):
-            kind = container(path, channels, subtype, samples)
+        for (stem, (path, subtype, kind)), temporary in zip(targets.items(), temporaries):
             watched = stack.enter_context(WatchedFile(temporary))
             with _telling(path, watched):
                 file = soundfile.SoundFile(
