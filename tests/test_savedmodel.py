@@ -16,6 +16,7 @@ from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.contract import (
     CHECKSUMS,
     CONTRACT_ASSET,
+    find_model,
     read_contract,
     split_method,
     write_checksums,
@@ -270,6 +271,13 @@ def test_checksums_can_be_written_anew(copied):
     before = (copied / CHECKSUMS).read_bytes()
     write_checksums(copied)
     assert (copied / CHECKSUMS).read_bytes() == before
+
+
+def test_a_models_name_is_that_of_the_shipped_one_in_any_folder(tmp_path, monkeypatch):
+    shutil.copytree(SAVED_MODELS / "hdc", tmp_path / "saved_models" / "unet")
+    monkeypatch.chdir(tmp_path)
+    assert read_contract(find_model("unet"))["model"] == "unet"
+    assert read_contract(find_model("saved_models/unet"))["model"] == "hdc"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 """Where the SavedModels are and what they say of themselves; no TensorFlow."""
 
-import hashlib
 from pathlib import Path
 
 from vocaltrack.config import METHODS, MODEL_NAMES
 from vocaltrack.errors import UserError
+from vocaltrack.files import sha256_of
 from vocaltrack.jsonfiles import read_json
 
 CONTRACT_VERSION = 1
@@ -23,8 +23,7 @@ def find_model(model):
 
     Args:
         model: dc, hdc, unet or uhnet, looked for in `saved_models` of the
-            working folder, then of the repository (or, where there is none, of the
-            installed package); or a folder.
+            repository or, where there is none, of the installed package; or a folder.
 
     Returns:
         `pathlib.Path`.
@@ -34,12 +33,12 @@ def find_model(model):
     """
     if model in MODEL_NAMES:
         package = Path(__file__).resolve().parent
-        roots = (Path.cwd(), package.parent, package)
+        roots = (package.parent, package)
         for root in roots:
             if (root / "saved_models" / model / CONTRACT_ASSET).exists():
                 return root / "saved_models" / model
         raise UserError(
-            f"the model {model} is missing: no saved_models/{model} here or beside the package; "
+            f"the model {model} is missing: no saved_models/{model} beside the package; "
             "give the folder of a SavedModel instead"
         )
     if not Path(model).is_dir():
@@ -110,7 +109,7 @@ def write_checksums(folder):
     folder = Path(folder)
     (folder / CHECKSUMS).unlink(missing_ok=True)
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
+    lines = [f"{sha256_of(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
 
 
@@ -134,13 +133,8 @@ def check_checksums(folder):
         path = folder / name
         if not path.is_file():
             raise UserError(f"{path} is missing; copy or export the model again")
-        if _sha256(path) != listed.get(name):
+        if sha256_of(path) != listed.get(name):
             raise UserError(
                 f"{path} is damaged: its checksum is not the one in {CHECKSUMS}; "
                 "copy or export the model again"
             )
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

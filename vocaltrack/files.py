@@ -1,6 +1,7 @@
 """Paths, and files that appear whole or not at all."""
 
 import contextlib
+import hashlib
 import importlib.util
 import os
 import secrets
@@ -22,6 +23,12 @@ def file_name(path):
 def real_path(path):
     """A path without links, also where they lead in a circle."""
     return Path(os.path.realpath(path))
+
+
+def sha256_of(path):
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def package_folder(name):

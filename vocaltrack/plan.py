@@ -2,18 +2,19 @@
 preparation goes on only with the songs and settings that it began with."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 
 from vocaltrack import __version__, augmentation, formants, mixing, passages, pool
 from vocaltrack.audio import refuse_what_is_no_file
+from vocaltrack.files import sha256_of
 from vocaltrack.shards import CHUNKS_PER_EXCERPT
-
-FINGERPRINTS, FINGERPRINT_BYTES = 16, 4096  # places in a file, and bytes at each
 
 
 def plan_digest(songs, chunks, features, mixtures, seed, excerpts_per_shard):
-    """A checksum of everything that the bytes of the shards depend on.
+    """A checksum of what the bytes of the shards depend on: all but the machine and the
+    versions of the libraries.
 
     Args:
         songs, chunks, features, mixtures, seed: as for `prepare`.
@@ -22,9 +23,10 @@ def plan_digest(songs, chunks, features, mixtures, seed, excerpts_per_shard):
     Returns:
         str of hexadecimal digits.
     """
+    checksum = functools.cache(_checksum)  # stems share files
     sources = {
         song.key: [
-            [source.path.name, _fingerprint(source.path), source.channel, source.track]
+            [source.path.name, checksum(source.path), source.channel, source.track]
             for source in song.sources
         ]
         for song in songs
@@ -47,18 +49,6 @@ def plan_digest(songs, chunks, features, mixtures, seed, excerpts_per_shard):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _fingerprint(path):
-    """A checksum of a file's size and of some of its bytes, which tell one recording
-    from another without reading all of a dataset.
-
-    Raises:
-        UserError: it is none.
-    """
-    refuse_what_is_no_file(path)
-    size = path.stat().st_size
-    digest = hashlib.sha256(str(size).encode())
-    with open(path, "rb") as file:
-        for part in range(FINGERPRINTS):
-            file.seek(part * max(0, size - FINGERPRINT_BYTES) // (FINGERPRINTS - 1))
-            digest.update(file.read(FINGERPRINT_BYTES))
-    return digest.hexdigest()
+def _checksum(path):
+    refuse_what_is_no_file(path)  # a pipe would be waited for
+    return sha256_of(path)
