@@ -14,8 +14,8 @@ from excerpts import add_datasets, median_and_mean, validation_songs
 
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import exits_on_user_error
-from vocaltrack.evaluation import oracle_mask, oracle_vocals
 from vocaltrack.metrics import si_sdr
+from vocaltrack.song_scores import oracle_mask, oracle_vocals
 
 
 def plain_sdr(reference, estimate):

@@ -233,10 +233,12 @@ def test_evaluate(called, stems, tmp_path, monkeypatch):
     calls = called("vocaltrack.evaluation.evaluate", REPORT)
     words = ["--split", "valid", "--model", "hdc", "--model", "hdc:clusters"]
     run("evaluate", "--stems", stems, *words, "--json", tmp_path / "report.json")
-    songs, separators = calls[0].values()
+    songs, separators, native = calls[0].values()
     assert [song.name for song in songs] == ["valid"]
     assert list(separators) == ["hdc", "hdc:clusters"]
-    assert made == [("hdc", None), ("hdc", "clusters")]
+    assert made == [("hdc", None), ("hdc", "clusters")] and not native
+    run("evaluate", "--stems", stems, "--model", "hdc", "--native")
+    assert calls[1]["native"]
     assert json.loads((tmp_path / "report.json").read_text()) == REPORT
 
 

@@ -8,15 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from tests.paths import EXAMPLE
 from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
-from vocaltrack.evaluation import METRICS, evaluate, oracle_mask, table
-from vocaltrack.metrics import mask_psnr
+from vocaltrack.evaluation import evaluate, table
+from vocaltrack.metrics import bss_eval, mask_psnr, museval_metrics
 from vocaltrack.separator import Separator
+from vocaltrack.song_scores import METRICS, SOUND_METRICS, oracle_mask
 from vocaltrack.songs import Song
 
 
@@ -182,3 +184,46 @@ def test_a_leaking_model_is_seen_in_the_report(songs):
     song = [s for s in read_stems(songs) if s.name == "both"]
     scores = evaluate(song, {"all": separator})["songs"][f"{songs.name}/both"]
     assert scores["all"]["SI-SDR"] == pytest.approx(scores["mixture"]["SI-SDR"], abs=0.02)
+
+
+def test_native_scores_are_musevals_of_what_a_user_gets(tmp_path, example):
+    """Stereo at 44.1 kHz with sibilants that a network at 16 kHz does not hear."""
+    rate, rng = 44100, np.random.default_rng(0)
+    stems = {}
+    for name, sides in (("vocals", (1.0, 0.9)), ("accompaniment", (0.5, 1.0))):
+        mono = soxr.resample(example[name][: 4 * 16000], 16000, rate)
+        air = 0.1 * mono * rng.uniform(-1, 1, len(mono))
+        stems[name] = (np.outer(mono, sides) + air[:, np.newaxis]).astype(np.float32)
+        path = tmp_path / "valid" / "song" / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, stems[name], rate, "FLOAT")
+    separator = Separator("unet")
+    report = evaluate(read_stems(tmp_path), {"unet": separator}, native=True)
+    (scores,) = report["songs"].values()
+    mixture = sum(stems.values())
+    estimate = separator.separate(mixture, rate).vocals
+    estimates = np.stack([estimate, mixture - estimate]).astype(float)
+    sdr, isr, *_ = museval_metrics.bss_eval(
+        np.stack(list(stems.values())).astype(float), estimates, window=rate, hop=rate
+    )
+    assert scores["unet"]["SDR"] == pytest.approx(np.nanmedian(sdr[0]), abs=1e-3)
+    assert scores["unet"]["ISR"] == pytest.approx(np.nanmedian(isr[0]), abs=1e-3)
+    for metric in ("SDR", "SI-SDR"):
+        floor, model, ceiling = (scores[name][metric] for name in ("mixture", "unet", "oracle"))
+        assert floor + 4 < model < ceiling - 1
+    assert all(set(score) == set(SOUND_METRICS) for score in scores.values())
+    assert "own rate" in report["versions"]["metric"]
+    assert table(report).splitlines()[-1].endswith(" | – | – | – | – |")
+
+
+def test_native_scores_count_soft_seconds_as_musevals_tables_do():
+    rng = np.random.default_rng(0)
+    levels = np.repeat([1.0, 1e-4, 1e-4], 16000)[:, np.newaxis]
+    vocals, music = levels * rng.normal(0, 0.1, (2, 48000, 1))
+    error = np.repeat([0.1, 0.01, 0.01], 16000)[:, np.newaxis] * levels
+    estimate = vocals + error * rng.normal(0, 0.1, (48000, 1))
+    scores = [
+        bss_eval([vocals, music], [estimate, music], 16000, all_frames)["SDR"]
+        for all_frames in (False, True)
+    ]
+    assert scores == pytest.approx([20.0, 40.0], abs=0.2)

@@ -13,7 +13,8 @@ from tests.paths import REPOSITORY
 from vocaltrack.cli import build_parser
 from vocaltrack.config import MODEL_NAMES
 from vocaltrack.contract import read_contract
-from vocaltrack.evaluation import METRICS, table
+from vocaltrack.evaluation import table
+from vocaltrack.song_scores import METRICS
 
 PAGES = {
     folder: (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")

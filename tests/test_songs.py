@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.dataset_files import RATE, noise, write
+from tests.sounds import refusal
 from vocaltrack.progress import say_beside_bar
 from vocaltrack.songs import Clip, Song, Source
 
@@ -50,6 +51,30 @@ def test_what_is_told_takes_the_place_of_a_terminals_bar(monkeypatch):
         monkeypatch.setattr(sys, "stderr", stream)
         say_beside_bar("so")
         assert stream.getvalue() == written
+
+
+def test_stems_of_several_formats_take_the_most_channels_and_the_highest_rate(tmp_path):
+    write(tmp_path / "v.wav", noise(0, 0.5))
+    stereo = np.stack([noise(1, 0.5), noise(2, 0.5)], axis=1)
+    write(tmp_path / "a.wav", stereo)
+    write(tmp_path / "b.wav", np.zeros((22050, 1)), 44100)
+    v, a, b = (Source(tmp_path / f"{name}.wav") for name in "vab")
+    song = Song("x", "d", "s", "train", (Clip((v,), (a,)),))
+    assert song.own_format() == (RATE, 2)
+    stems = song.load(*song.own_format())
+    np.testing.assert_array_equal(stems["vocals"], np.stack([noise(0, 0.5)] * 2, axis=1))
+    np.testing.assert_array_equal(stems["accompaniment"], stereo)
+    song = Song("x", "d", "s", "train", (Clip((v,), (a, b)),))
+    assert song.own_format() == (44100, 2)
+    assert [stem.shape for stem in song.load(44100, 2).values()] == [(22050, 2)] * 2
+    left = Source(tmp_path / "a.wav", channel=0)
+    assert left.own_format() == (RATE, 1)
+    np.testing.assert_array_equal(left.load(RATE, 1), stereo[:, :1])
+
+
+def test_recordings_of_other_channels_are_refused(tmp_path):
+    write(tmp_path / "a.wav", np.ones((9, 3)))
+    refusal(lambda: Source(tmp_path / "a.wav").load(RATE, 2), "a.wav has 3 channels", "song 2")
 
 
 def test_load_resamples_and_takes_the_mean_of_the_channels(tmp_path):

@@ -36,7 +36,7 @@ def evaluate(options):
     from vocaltrack.separator import Separator
 
     separators = {name: Separator(*split_method(name)) for name in options.model}
-    report = evaluate(chosen, separators)
+    report = evaluate(chosen, separators, options.native)
     show(table(report))
     if options.json:
         write_json(options.json, report)

@@ -3,29 +3,18 @@
 import importlib.metadata
 
 import numpy as np
-import tensorflow as tf
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
-from vocaltrack.masks import apply_mask
-from vocaltrack.metrics import (
-    bss_eval,
-    intersection_over_union,
-    level_db,
-    mask_psnr,
-    mean,
-    median,
-    pixel_accuracy,
-    si_sdr,
-)
+from vocaltrack.metrics import mean, median
 from vocaltrack.progress import counted
-from vocaltrack.targets import proportion_mask
+from vocaltrack.song_scores import METRICS, leakage, score_native, score_song
 
-MASK_METRICS = ("PSNR", "accuracy", "IoU")
-METRICS = ("SDR", "SIR", "ISR", "SAR", "SI-SDR", "SI-SDRi", *MASK_METRICS)
+METRIC = "museval BSS Eval v4, 1 s frames, median over "
+FRAMES = METRIC + "the frames in which the vocals sound"
+ALL_FRAMES = METRIC + "all frames that it scores, at each song's own rate and channels"
 
 
-def evaluate(songs, separators):
+def evaluate(songs, separators, native=False):
     """Score models on songs.
 
     Args:
@@ -34,6 +23,9 @@ def evaluate(songs, separators):
             silence are left out.
         separators: dict from a label to a `Separator`; all of the same
             features.
+        native: score at each song's own rate and channels, as the tables on MUSDB18
+            have it, and no masks; else what the networks hear, the mean of the
+            channels at the features' rate.
 
     Returns:
         JSON-ready dict: "songs" (scores by song and system), "instrumentals"
@@ -53,18 +45,21 @@ def evaluate(songs, separators):
             report["left_out"].append(song.key)
             continue
         try:
-            stems = song.load(features.sample_rate)
+            rate, channels = song.own_format() if native else (features.sample_rate, None)
+            stems = song.load(rate, channels)
         except (UserError, OSError) as error:
             report["unreadable"][song.key] = one_line(error)
             continue
         if not stems["accompaniment"].any():
             report["left_out"].append(song.key)
         elif "vocals" in stems and stems["vocals"].any():
-            report["songs"][song.key] = score_song(
-                **stems, separators=separators, features=features
+            report["songs"][song.key] = (
+                score_native(**stems, separators=separators, features=features, sample_rate=rate)
+                if native
+                else score_song(**stems, separators=separators, features=features)
             )
         else:
-            report["instrumentals"][song.key] = _leakage(stems["accompaniment"], separators)
+            report["instrumentals"][song.key] = leakage(stems["accompaniment"], separators, rate)
     if not report["songs"] and not report["instrumentals"]:
         if report["unreadable"]:
             raise UserError(next(iter(report["unreadable"].values())))
@@ -74,66 +69,13 @@ def evaluate(songs, separators):
     report["heard"] = {label: keys for label, keys in heard.items() if keys}
     report["summary"] = _summary(report)
     report["versions"] = versions()
-    report["versions"]["metric"] = (
-        "museval BSS Eval v4, 1 s frames, median over the frames in which the vocals sound"
-    )
+    report["versions"]["metric"] = ALL_FRAMES if native else FRAMES
     return report
 
 
 def versions():
     """Versions of the packages that scores depend on, by name."""
     return {name: importlib.metadata.version(name) for name in ("museval", "tensorflow", "keras")}
-
-
-def score_song(vocals, accompaniment, separators, features):
-    """Scores of the mixture, the oracle and each separator on one song.
-
-    Args:
-        vocals, accompaniment: float32 [samples], the true stems.
-        separators: dict from a label to a `Separator`.
-        features: `FeatureConfig` of the separators.
-
-    Returns:
-        dict from system to dict from the names in `METRICS` to a number. The
-        mask metrics compare mel masks; for the mixture, a mask of ones.
-    """
-    mixture = vocals + accompaniment
-    estimates, masks = separate_stems(vocals, accompaniment, separators, features)
-    target = masks["oracle"]
-    before = si_sdr(vocals, mixture)
-    scores = {}
-    for label, estimate in estimates.items():
-        rest = mixture if label == "mixture" else mixture - estimate
-        score = bss_eval([vocals, accompaniment], [estimate, rest], features.sample_rate)
-        score["SI-SDR"] = si_sdr(vocals, estimate)
-        score["SI-SDRi"] = score["SI-SDR"] - before
-        score["PSNR"] = mask_psnr(target, masks[label])
-        score["accuracy"] = pixel_accuracy(target, masks[label])
-        score["IoU"] = intersection_over_union(target, masks[label])
-        scores[label] = score
-    return scores
-
-
-def separate_stems(vocals, accompaniment, separators, features):
-    """What the mixture, the oracle and each separator make of two stems' sum.
-
-    Args:
-        vocals, accompaniment: float32 [samples], the true stems.
-        separators: dict from a label to a `Separator`.
-        features: `FeatureConfig` of the separators.
-
-    Returns:
-        (estimates, masks): dicts from system to the estimated vocals
-        [samples], and to its mel mask [frames, n_mels].
-    """
-    mixture = vocals + accompaniment
-    target = oracle_mask(vocals, accompaniment, features)
-    masks = {"mixture": np.ones_like(target), "oracle": target}
-    estimates = {"mixture": mixture, "oracle": oracle_vocals(mixture, target, features)}
-    for label, separator in separators.items():
-        separation = separator.separate(mixture, features.sample_rate)
-        estimates[label], masks[label] = separation.vocals, separation.mask
-    return estimates, masks
 
 
 def common_features(separators):
@@ -154,41 +96,12 @@ def common_features(separators):
     return first.features
 
 
-def oracle_mask(vocals, accompaniment, features):
-    """The proportion mask of the true stems.
-
-    Args:
-        vocals, accompaniment: float32 [samples].
-        features: `FeatureConfig`.
-
-    Returns:
-        float32 [frames, n_mels].
-    """
-    stems = [waveform_to_log_mel(tf.constant(stem), features) for stem in (vocals, accompaniment)]
-    return proportion_mask(*stems, features).numpy()
-
-
-def oracle_vocals(mixture, mask, features):
-    """What a mel mask [frames, n_mels] lets through of a mixture [samples]."""
-    spectrum = stft(tf.constant(mixture), features)
-    return inverse_stft(apply_mask(spectrum, mask, features), len(mixture), features).numpy()
-
-
-def _leakage(accompaniment, separators):
-    """Level of the vocals found in instrumental music, relative to it, in dB."""
-    before = level_db(accompaniment)
-    return {
-        label: level_db(separator.separate(accompaniment, separator.features.sample_rate).vocals)
-        - before
-        for label, separator in separators.items()
-    }
-
-
 def _summary(report):
     summary = {}
     for system in next(iter(report["songs"].values()), {}):
         silent = [k for k, song in report["songs"].items() if song[system]["SI-SDR"] == -np.inf]
-        values = {m: [song[system][m] for song in report["songs"].values()] for m in METRICS}
+        scored = next(iter(report["songs"].values()))[system]
+        values = {m: [song[system][m] for song in report["songs"].values()] for m in scored}
         summary[system] = {
             metric: {"median": median(v), "mean": mean(v)} for metric, v in values.items()
         }

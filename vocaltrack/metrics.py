@@ -44,32 +44,34 @@ def si_sdr(reference, estimate):
         return float(10.0 * np.log10((target @ target) / max(noise @ noise, 1e-20)))
 
 
-def bss_eval(references, estimates, sample_rate):
+def bss_eval(references, estimates, sample_rate, all_frames=False):
     """museval's BSS Eval v4 with frames of one second.
 
     Args:
-        references, estimates: float [2, samples]: vocals, accompaniment.
+        references, estimates: float [2, samples] or [2, samples, channels]: vocals,
+            accompaniment.
         sample_rate: Hz.
+        all_frames: score soft frames as well, as museval's own tables do.
 
     Returns:
         dict from "SDR", "SIR", "ISR", "SAR" to the vocals' median over
         frames in dB. Left out are the frames that museval gives as NaN (a
-        reference or an estimate is all zero) and those whose true vocals lie
-        60 dB below the song's loudest frame, where stems that went through a
-        lossy codec hold its noise. All four are NaN where a reference or an
+        reference or an estimate is all zero) and, unless `all_frames`, those whose
+        true vocals lie 60 dB below the song's loudest frame, where stems that went
+        through a lossy codec hold its noise. All four are NaN where a reference or an
         estimate is silent throughout, which museval refuses.
     """
     if not all(np.any(stem) for stem in (*references, *estimates)):
         return dict.fromkeys(("SDR", "SIR", "ISR", "SAR"), float("nan"))
+    stems = (np.asarray(stems, np.float64) for stems in (references, estimates))
     sdr, isr, sir, sar, _ = museval_metrics.bss_eval(
-        np.asarray(references, np.float64)[..., np.newaxis],
-        np.asarray(estimates, np.float64)[..., np.newaxis],
+        *(stem if stem.ndim == 3 else stem[..., np.newaxis] for stem in stems),
         window=sample_rate,
         hop=sample_rate,
     )
     starts = sample_rate * np.arange(len(sdr[0]))
     levels = np.array([level_db(references[0][s : s + sample_rate]) for s in starts])
-    sings = levels > levels.max() - SILENT_FRAME_DB
+    sings = all_frames | (levels > levels.max() - SILENT_FRAME_DB)
     frames = {"SDR": sdr[0], "SIR": sir[0], "ISR": isr[0], "SAR": sar[0]}
     return {name: median(values[sings]) for name, values in frames.items()}
 

@@ -182,6 +182,12 @@ def add_evaluate(parser):
     )
     parser.add_argument("--split", default="valid", choices=SPLITS, help="whose songs to score")
     parser.add_argument(
+        "--native",
+        action="store_true",
+        help="score at the songs' own rates and channels, as the tables on MUSDB18 do, and not "
+        "the mean of the channels at 16 kHz",
+    )
+    parser.add_argument(
         "--json", type=FILE, metavar="FILE", help="write the whole report to this file"
     )
 

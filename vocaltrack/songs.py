@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vocaltrack.audio import read_audio, resample
+from vocaltrack.audio import open_audio, read_audio, resample
 from vocaltrack.config import STEM_NAMES
 from vocaltrack.errors import UserError
 from vocaltrack.progress import say_beside_bar
@@ -28,16 +28,42 @@ class Source:
     channel: int | None = None
     track: int = 0
 
-    def load(self, sample_rate):
-        """The recording as mono float32 [samples] at `sample_rate` Hz."""
+    def load(self, sample_rate, channels=None):
+        """The recording as float32 at `sample_rate` Hz.
+
+        Args:
+            sample_rate: Hz.
+            channels: how many; a mono recording is then in all of them. None for the
+                mean of the recording's.
+
+        Returns:
+            [samples, channels], or [samples] without `channels`.
+
+        Raises:
+            UserError: the recording cannot be read or has other channels.
+        """
         audio, rate = read_audio(self.path, self.track)
-        if self.channel is None:
-            mono = audio.mean(axis=1)
-        elif self.channel < audio.shape[1]:
-            mono = audio[:, self.channel]
-        else:
-            raise UserError(f"{self.path} has no channel {self.channel + 1}; is it a stereo file?")
-        return resample(np.ascontiguousarray(mono), rate, sample_rate)
+        if self.channel is not None:
+            if self.channel >= audio.shape[1]:
+                raise UserError(
+                    f"{self.path} has no channel {self.channel + 1}; is it a stereo file?"
+                )
+            audio = audio[:, self.channel : self.channel + 1]
+        if channels is None:
+            audio = audio.mean(axis=1)
+        elif audio.shape[1] == 1:
+            audio = audio.repeat(channels, axis=1)
+        elif audio.shape[1] != channels:
+            raise UserError(
+                f"{self.path} has {audio.shape[1]} channels, another recording of its song "
+                f"{channels}; give all as many"
+            )
+        return resample(np.ascontiguousarray(audio), rate, sample_rate)
+
+    def own_format(self):
+        """(sample rate in Hz, channels) of the recording."""
+        file = open_audio(self.path, track=self.track)
+        return file.sample_rate, file.channels if self.channel is None else 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,26 +107,33 @@ class Song:
         """All recordings that take part in it: list of `Source`."""
         return [s for clip in self.clips for s in (*clip.vocals, *clip.accompaniment)]
 
-    def load(self, sample_rate):
+    def own_format(self):
+        """(sample rate in Hz, channels): the highest and the most among its recordings."""
+        formats = [source.own_format() for source in self.sources]
+        return tuple(max(of) for of in zip(*formats))
+
+    def load(self, sample_rate, channels=None):
         """The stems of the whole song.
 
         Args:
             sample_rate: Hz.
+            channels: see `Source.load`.
 
         Returns:
-            dict from each of `stems` to float32 [samples], all of one length;
+            dict from each of `stems` to float32 [samples, channels], or [samples]
+            without `channels`, all of one length;
             clips follow each other, and where the recordings of a clip differ in
             length silence follows the shorter, which is said from `UNEQUAL_SECONDS` on.
         """
         parts = {name: [] for name in self.stems}
         for clip in self.clips:
             recordings = {
-                name: [(s.path, s.load(sample_rate)) for s in getattr(clip, name)]
+                name: [(s.path, s.load(sample_rate, channels)) for s in getattr(clip, name)]
                 for name in self.stems
             }
             samples = max(len(audio) for stem in recordings.values() for _, audio in stem)
             for name, stem in recordings.items():
-                total = np.zeros(samples, np.float32)
+                total = np.zeros((samples, *stem[0][1].shape[1:]), np.float32)
                 for path, audio in stem:
                     total[: len(audio)] += audio
                     _tell_if_shorter(path, (samples - len(audio)) / sample_rate)

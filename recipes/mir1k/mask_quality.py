@@ -80,11 +80,11 @@ def separation_with_other_masks(uhnet_run, unet_run):
     from keras import ops
 
     from vocaltrack.chunks import join_chunks, split_chunks
-    from vocaltrack.evaluation import oracle_vocals, separate_stems
     from vocaltrack.features import waveform_to_log_mel
     from vocaltrack.models import vocals_mask
     from vocaltrack.runs import load_run
     from vocaltrack.silence import as_heard
+    from vocaltrack.song_scores import oracle_vocals, separate_stems
     from vocaltrack.targets import proportion_mask
 
     uhnet, description = load_run(uhnet_run, last=True, wanted=("uhnet",))

@@ -81,7 +81,8 @@ def separation_by(separators):
     Raises:
         UserError: the separators' features differ.
     """
-    from vocaltrack.evaluation import common_features, separate_stems
+    from vocaltrack.evaluation import common_features
+    from vocaltrack.song_scores import separate_stems
 
     features = common_features(separators) if separators else FeatureConfig()
     return lambda *stems: separate_stems(*stems, separators, features), features
