@@ -4,7 +4,7 @@
 
 Gains of one system over another on the same clips, seeds averaged: the mean
 weighted by the clips' length, and the standard error over the songs of test, or the
-clips of valid, each of which counts once. The reports of a split are taken together. Clips of
+clips of valid, each of which counts once. The reports of a split are taken together. Clips for
 which a system returned silence are left out, and in a last row those in which most bins are
 wrong.
 """
