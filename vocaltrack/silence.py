@@ -30,11 +30,11 @@ def fill_silence(log_mel, config):
         float32 [batch, time, mel]; a chunk that is all silence stays so.
     """
     peaks = ops.max(log_mel, axis=2, keepdims=True)
-    heard = sounding(peaks, ops.max(peaks, axis=1, keepdims=True), config)
-    heard = ops.cast(heard | (peaks > config.floor_db + QUIET_DB), log_mel.dtype)
-    frames = ops.sum(heard, axis=1, keepdims=True)
-    mean = ops.sum(log_mel * heard, axis=1, keepdims=True) / ops.maximum(frames, 1.0)
-    return ops.where((heard > 0.0) | (frames == 0.0), log_mel, mean)
+    audible = sounding(peaks, ops.max(peaks, axis=1, keepdims=True), config)
+    audible = ops.cast(audible | (peaks > config.floor_db + QUIET_DB), log_mel.dtype)
+    frames = ops.sum(audible, axis=1, keepdims=True)
+    mean = ops.sum(log_mel * audible, axis=1, keepdims=True) / ops.maximum(frames, 1.0)
+    return ops.where((audible > 0.0) | (frames == 0.0), log_mel, mean)
 
 
 def fill_bands(log_mel, config):

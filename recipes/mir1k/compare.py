@@ -82,7 +82,7 @@ def print_row(split, name, clips, before, after):
 def where_clusters_are_right(clips):
     """(what is left out, the other clips): where both find a voice, the clips in which
     neither has most bins wrong, as when the clusters are the wrong way round."""
-    both = heard(clips, CLUSTERINGS)
+    both = not_silent(clips, CLUSTERINGS)
     wrong = {
         system: {name for name, clip in both.items() if clip["scores"][system]["accuracy"] < 0.5}
         for system in CLUSTERINGS
@@ -92,8 +92,8 @@ def where_clusters_are_right(clips):
     return f"the same without clips with most bins wrong ({counts} of {len(both)})", right
 
 
-def heard(clips, systems):
-    """The clips of which no system returned silence."""
+def not_silent(clips, systems):
+    """The clips for which no system returned silence."""
     return {
         name: clip
         for name, clip in clips.items()
@@ -114,7 +114,7 @@ def gain(clips, before, after, metric, unit=None):
         (float, float array [songs]), or [clips].
     """
     units = defaultdict(list)
-    for name, clip in heard(clips, (*before, *after)).items():
+    for name, clip in not_silent(clips, (*before, *after)).items():
         scores = clip["scores"]
         values = [np.mean([scores[s][metric] for s in group]) for group in (before, after)]
         units[clip[unit] if unit else name].append((values[1] - values[0], clip))

@@ -191,15 +191,15 @@ def summary(clips):
 
 
 def _averages(clips, system):
-    heard = [clip for clip in clips if not np.isnan(clip["scores"][system]["SDR"])]
-    averages = {"silent": len(clips) - len(heard)}
+    not_silent = [clip for clip in clips if not np.isnan(clip["scores"][system]["SDR"])]
+    averages = {"silent": len(clips) - len(not_silent)}
     for name, metric in SOURCE_METRICS.items():
         values = [
             clip["scores"][system][metric]
             - (clip["scores"]["mixture"]["SDR"] if name == "GNSDR" else 0.0)
-            for clip in heard
+            for clip in not_silent
         ]
-        averages[name] = weighted(values, heard)
+        averages[name] = weighted(values, not_silent)
     for metric in MASK_METRICS:
         averages[metric] = weighted([clip["scores"][system][metric] for clip in clips], clips)
     return averages

@@ -162,8 +162,8 @@ def main():
         else:
             model = build_unet(network, mean, std, hdc)
             stream = batches(manifest, options.records, "train", seed=0).take(BATCHES)
-            heard = [as_heard(batch["mixture"], manifest.features).numpy() for batch in stream]
-            unfold(model, weights, np.concatenate(heard))
+            chunks = [as_heard(batch["mixture"], manifest.features).numpy() for batch in stream]
+            unfold(model, weights, np.concatenate(chunks))
     except tf.errors.DataLossError as error:
         raise UserError(f"{options.records} is corrupt; prepare the records again") from error
     except (KeyError, ValueError) as error:

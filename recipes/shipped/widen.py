@@ -76,13 +76,13 @@ def widened_dense(name, kernel, rng):
 
 def widened_convolution(layer, kernel, rng):
     """The kernel of a convolution of a wider network."""
-    heard, made = (3, 2) if isinstance(layer, layers.Conv2DTranspose) else (2, 3)
-    if layer.kernel.shape[made] != kernel.shape[made]:
-        kernel = twice(kernel, made)
-    if layer.kernel.shape[heard] == kernel.shape[heard]:  # the network's input
+    inputs, outputs = (3, 2) if isinstance(layer, layers.Conv2DTranspose) else (2, 3)
+    if layer.kernel.shape[outputs] != kernel.shape[outputs]:
+        kernel = twice(kernel, outputs)
+    if layer.kernel.shape[inputs] == kernel.shape[inputs]:  # the network's input
         return kernel
-    sources = np.split(kernel, 2 if layer.name in JOINED else 1, axis=heard)
-    return np.concatenate([halved(source, heard, rng) for source in sources], axis=heard)
+    sources = np.split(kernel, 2 if layer.name in JOINED else 1, axis=inputs)
+    return np.concatenate([halved(source, inputs, rng) for source in sources], axis=inputs)
 
 
 def twice(weights, axis):
