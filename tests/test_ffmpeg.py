@@ -358,7 +358,27 @@ def test_the_length_in_a_films_header_chooses_rf64(tmp_path, monkeypatch):
         file = open_audio(path, *cut)
         assert file.samples is None
         assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][2] == wanted
-    refusal(lambda: plan_targets(open_audio(path), {"vocals": tmp_path / "v.aiff"}), "outgrows")
+    # A header may be wrong: what it says is no reason to refuse.
+    assert plan_targets(open_audio(path), {"vocals": tmp_path / "v.aiff"})
+
+
+@needs_ffmpeg
+def test_a_cut_chooses_rf64_where_the_header_tells_no_length(tmp_path, monkeypatch):
+    path = convert(written(tmp_path / "a.wav", noise(2 * RATE, 1), RATE), tmp_path / "a.aac")
+    assert describe(path).seconds is None
+    monkeypatch.setattr("vocaltrack.formats.WAV_BYTES", 2 * RATE)
+    for cut, wanted in (((0.5, 1.2), "RF64"), ((0.5, 0.9), "WAV"), ((), "WAV")):
+        file = open_audio(path, *cut)
+        assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][2] == wanted
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("ending", ["mka", "m4a", "ts", "asf", "nut"])
+def test_a_films_length_is_that_of_its_sound_whenever_it_starts(tmp_path, ending):
+    """As in cuts whose times are those of the whole."""
+    wav = written(tmp_path / "a.wav", noise(2 * RATE, 1), RATE)
+    path = convert(wav, tmp_path / f"a.{ending}", "-output_ts_offset", "3600")
+    assert describe(path).seconds == pytest.approx(2.0, abs=0.2)
 
 
 @needs_ffmpeg

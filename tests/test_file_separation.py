@@ -118,6 +118,15 @@ def test_masks_are_kept_up_to_a_limit(tmp_path, monkeypatch):
     assert [given is None for given in fake.given] == [True, False, True, True]
 
 
+@pytest.mark.parametrize(("subtype", "clip"), [("FLOAT", "rescale"), ("PCM_16", "clamp")])
+def test_masks_are_kept_only_for_what_may_be_rescaled(tmp_path, monkeypatch, subtype, clip):
+    mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_16")
+    monkeypatch.setattr("vocaltrack.file_separation._Masks.add", lambda self, mask: 1 / 0)
+    separate(Fake(half), mixture, tmp_path, subtype=subtype, clip=clip)
+    with pytest.raises(ZeroDivisionError):
+        separate(Fake(half), mixture, tmp_path, subtype="PCM_16", clip="rescale")
+
+
 def test_clamping_cuts_off_what_exceeds_full_scale_and_says_where(tmp_path):
     mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_16")
     fake = Fake(lambda m: 3.0 * m)

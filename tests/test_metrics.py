@@ -137,6 +137,15 @@ def test_bss_eval_of_a_stem_that_is_silent_throughout(silent, stem):
     assert all(math.isnan(value) for value in scores.values())
 
 
+@pytest.mark.parametrize("silent", ("references", "estimates"))
+def test_bss_eval_of_channels_that_cancel(silent):
+    signals = {"references": stems(2), "estimates": stems(2, seed=1)}
+    signals = {name: np.stack([mono, mono], axis=-1) for name, mono in signals.items()}
+    signals[silent][1, :, 1] *= -1
+    scores = metrics.bss_eval(**signals, sample_rate=RATE)
+    assert all(math.isnan(value) for value in scores.values())
+
+
 def test_bss_eval_sources_forgives_a_filter_and_not_noise():
     references = stems(2)
     delayed = np.roll(references, 20, axis=1)

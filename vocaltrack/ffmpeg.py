@@ -23,7 +23,9 @@ SPEECHLESS = "ffmpeg did not say why"
 _PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"<")
 _BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n\v\f"
 _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
-_LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),", re.MULTILINE)
+_LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),(?: start: ([-\d.]+),)?", re.MULTILINE)
+# Formats whose length is that from zero, not from the start of what they hold.
+_FROM_ZERO = re.compile(rb"^Input #0, (matroska|mov|asf|nut),", re.MULTILINE)
 _SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
 # Of pictures, amidst which recordings begin and some of which ffmpeg looks at, and of tags.
 _BESIDE_THE_SOUND = re.compile(
@@ -117,6 +119,8 @@ def describe(path):
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
     length = None if b"Estimating duration from bitrate" in listing else _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
+    if length and length[4] and _FROM_ZERO.search(listing):
+        seconds = max(0.0, seconds - float(length[4]))
     tracks = _TRACK.findall(listing)
     subtype = "PCM_24" if tracks and b"(24 bit)" in tracks[0] else None
     return Description(len(tracks), seconds, subtype)

@@ -11,7 +11,13 @@ from vocaltrack import ffmpeg
 from vocaltrack.config import CLIPS
 from vocaltrack.errors import UserError
 from vocaltrack.files import real_path
-from vocaltrack.formats import INTEGER_BITS, check_target, choose_subtype, float_subtype
+from vocaltrack.formats import (
+    INTEGER_BITS,
+    check_target,
+    choose_subtype,
+    container,
+    float_subtype,
+)
 from vocaltrack.pipes import ahead
 from vocaltrack.writing import audio_writers
 
@@ -106,12 +112,10 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         raise UserError(f"no clip {clip!r}; choose {', '.join(CLIPS)}")
     subtype = subtype and subtype.upper()
     check_agreement(clip, subtype)
-    source, samples = file.subtype, file.samples
-    if source is None:
-        description = ffmpeg.describe(file.path)
-        source = description.subtype
-        if samples is None and description.seconds:
-            samples = _length_of_cut(file, math.ceil(description.seconds * file.sample_rate))
+    described = None if file.subtype else ffmpeg.describe(file.path)
+    source = file.subtype or described.subtype
+    # A guess chooses the format; only what is known is a reason to refuse.
+    samples = file.samples or _likely_samples(file, described and described.seconds)
     seen = {real_path(file.path)}
     targets = {}
     for stem, path in paths.items():
@@ -123,14 +127,16 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         chosen = choose_subtype(path, subtype, source)
         if clip == "float" and chosen in INTEGER_BITS:
             chosen = float_subtype(path)
-        kind = check_target(path, file.sample_rate, file.channels, chosen, samples)
-        targets[stem] = (path, chosen, kind)
+        check_target(path, file.sample_rate, file.channels, chosen, file.samples)
+        targets[stem] = (path, chosen, container(path, file.channels, chosen, samples))
     return targets
 
 
-def _length_of_cut(file, samples):
-    """Samples of a file's cut, of those that the whole has."""
-    return max(0, min(samples, file.stop or samples) - file.first)
+def _likely_samples(file, seconds):
+    """Length of a file's cut, by what the header tells of the whole (None: nothing)."""
+    ends = [file.stop, seconds and math.ceil(seconds * file.sample_rate)]
+    ends = [end for end in ends if end]
+    return max(0, min(ends) - file.first) if ends else None
 
 
 def check_agreement(clip, subtype):
@@ -155,8 +161,9 @@ def _write(separator, file, targets, gain, clip, progress, masks=None):
         audio_writers(targets, file.sample_rate, file.channels, gain) as writers,
         contextlib.closing(ahead(stream)) as blocks,
     ):
+        may_be_too_loud = clip == "rescale" and any(w.bits for w in writers.values())
         for mixture, vocals, mask in blocks:
-            if clip == "rescale":
+            if may_be_too_loud:
                 applied.add(mask)
             sounds, found = sounds or mixture.any(), found or vocals.any()
             for stem, writer in writers.items():

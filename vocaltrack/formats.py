@@ -132,9 +132,6 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
         subtype: sample format, see `choose_subtype`.
         samples: length; None where it is not known yet.
 
-    Returns:
-        the format to write, see `container`.
-
     Raises:
         UserError: the format cannot hold such audio, or the file cannot be
             written.
@@ -155,7 +152,6 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
             f"{path}: {kind} cannot hold {number_of(channels, 'channel')} at {sample_rate} Hz as "
             f"{subtype} ({one_line(getattr(error, 'error_string', error))}); use .wav or .flac"
         ) from error
-    return kind
 
 
 def too_large(path, kind):

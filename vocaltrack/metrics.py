@@ -59,9 +59,10 @@ def bss_eval(references, estimates, sample_rate, all_frames=False):
         reference or an estimate is all zero) and, unless `all_frames`, those whose
         true vocals lie 60 dB below the song's loudest frame, where stems that went
         through a lossy codec hold its noise. All four are NaN where a reference or an
-        estimate is silent throughout, which museval refuses.
+        estimate is silent throughout, or so the sum of its channels, which museval refuses.
     """
-    if not all(np.any(stem) for stem in (*references, *estimates)):
+    sums = (np.reshape(stem, (len(stem), -1)).sum(axis=1) for stem in (*references, *estimates))
+    if not all(map(np.any, sums)):
         return dict.fromkeys(("SDR", "SIR", "ISR", "SAR"), float("nan"))
     stems = (np.asarray(stems, np.float64) for stems in (references, estimates))
     sdr, isr, sir, sar, _ = museval_metrics.bss_eval(

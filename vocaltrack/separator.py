@@ -185,7 +185,7 @@ class Separator:
         if masks is None:
             masked = self._masks(blocks, sample_rate)
         else:
-            masked = self._known_masks(blocks, masks)
+            masked = self._known_masks(blocks, sample_rate, masks)
         with contextlib.closing(ahead(masked)) as masked:
             for block, mask, last in masked:
                 vocals = gains.push(block, mask, last)
@@ -209,11 +209,16 @@ class Separator:
             for block, mono, last in downmixed:
                 yield block, stream.push(mono, last), last
 
-    def _known_masks(self, blocks, masks):
-        """The same of masks that are known, which do not lag behind."""
-        left = iter(masks)
+    def _known_masks(self, blocks, sample_rate, masks):
+        """The same of masks that are known, which come in step with the blocks."""
+        frames_per_sample = self.features.sample_rate / self.features.hop_length / sample_rate
+        left, samples, frames = iter(masks), 0, 0
         for block, last in flag_last(blocks()):
-            due = [next(left, self._no_mask), *(left if last else ())]
+            samples += len(block)
+            due = [self._no_mask, *(left if last else ())]
+            while frames < samples * frames_per_sample and (mask := next(left, None)) is not None:
+                due.append(mask)
+                frames += len(mask)
             yield block, np.concatenate(due), last
 
     @property
