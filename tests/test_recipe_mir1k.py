@@ -239,6 +239,8 @@ def test_reports_of_a_split_are_taken_together(compare, tmp_path):
         ("scores-on-valid.json", "recipes/mir1k/README.md"),
         ("scores-further-test.json", "recipes/mir1k/README.md"),
         ("scores-further-valid.json", "recipes/mir1k/README.md"),
+        ("scores-long-test.json", "recipes/mir1k/README.md"),
+        ("scores-long-valid.json", "recipes/mir1k/README.md"),
     ],
 )
 def test_the_tables_of_the_pages_are_the_recipes(recipe, scores, page):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Train and score under the protocol of Huang et al. (2014): about five and a half hours
-# on two cores of AMD's Zen 5; longer on others, much longer where bfloat16 is not fast.
+# Train and score under the protocol of Huang et al. (2014): about six hours on two
+# cores of AMD's Zen 5; longer on others, much longer where bfloat16 is not fast.
 #
 #     recipes/mir1k/train.sh DATA
 #
@@ -42,8 +42,9 @@ from_two_seeds() {  # run options: two networks at a time; SEED in the options i
     done
     until_done "${trainings[@]}"
 }
+clustering="--model hdc $common --embedding-weight 0.25"
 train_on_core 0 dc train_clustering.py --model dc $common
-train_on_core 1 hdc train_clustering.py --model hdc $common --embedding-weight 0.25
+train_on_core 1 hdc train_clustering.py $clustering
 until_done "${trainings[@]}"
 unets="$common --precision mixed_bfloat16"
 masks="--clustering $runs/hdc"
@@ -58,7 +59,8 @@ from_two_seeds unet-on --model unet $on --initial $runs/unet-SEED
 from_two_seeds uhnet-on --model uhnet $on $masks $worse --initial $runs/unet-SEED
 
 # A U-net of twice the filters, and meanwhile from unet-0 alone: with an hdc that goes on
-# learning, and with the masks of the other U-net.
+# learning, and with the masks of the other U-net. Then the hdc alone goes on, for 1200 and
+# again for 3600 steps, each from the full learning rate.
 train_on_core 0 wide-0 train_unet.py --model unet $unets --filters 32
 train_on_core 1 uhnet-tuned train_unet.py --model uhnet $on $masks $worse --fine-tune \
     --initial $runs/unet-0
@@ -67,7 +69,15 @@ until_done $!
     python recipes/mir1k/masks_of_unet.py $runs/unet-1 $runs/masks-of-unet-1
 train_on_core 1 uhnet-of-unet train_unet.py --model uhnet $on $worse \
     --clustering $runs/masks-of-unet-1 --initial $runs/unet-0
+until_done $!
+train_on_core 1 hdc-on train_clustering.py $clustering --epochs 8 --initial $runs/hdc
+until_done $!
+train_on_core 1 hdc-long train_clustering.py $clustering --initial $runs/hdc-on
 until_done $! "${trainings[@]}"  # the long one last
+
+# The ways on from either U-net with masks made worse once more, with those of this hdc.
+from_two_seeds uhnet-long --model uhnet $on --clustering $runs/hdc-long $worse \
+    --initial $runs/unet-SEED
 
 saved=$runs/saved
 score() {  # report systems: export them, and score them on both splits
@@ -83,6 +93,7 @@ score() {  # report systems: export them, and score them on both splits
 score scores dc hdc hdc:clusters unet-0 unet-1 uhnet-0 uhnet-1
 score scores-on unet-on-0 unet-on-1 uhnet-on-0 uhnet-on-1 uhnet-tuned
 score scores-further uhnet-of-unet wide-0
+score scores-long hdc-long uhnet-long-0 uhnet-long-1
 python recipes/mir1k/mask_quality.py "$data/MIR-1K" $runs/uhnet-0 $runs/unet-1 \
     --json recipes/mir1k/mask-quality.json
 python recipes/mir1k/compare.py recipes/mir1k/scores*-{valid,test}.json
