@@ -89,7 +89,6 @@ def test_bad_options_are_one_line_and_leave_nothing(capsys, tmp_path, song, word
 
 def test_a_missing_model_is_named(capsys, tmp_path, song, monkeypatch):
     monkeypatch.setattr("vocaltrack.contract.__file__", str(tmp_path / "a" / "b" / "contract.py"))
-    monkeypatch.chdir(tmp_path)
     code, error = run(capsys, "separate", "--model", "uhnet", song, tmp_path / "out.wav")
     assert code == 2
     assert "the model uhnet is missing" in error

@@ -227,6 +227,19 @@ def test_frames_of_codec_noise_are_left_out():
     assert half["SDR"] == pytest.approx(whole["SDR"], abs=3.0)
 
 
+def test_all_frames_are_scored_where_museval_would():
+    rng = np.random.default_rng(0)
+    levels = np.repeat([1.0, 1e-4, 1e-4], 16000)[:, np.newaxis]
+    vocals, music = levels * rng.normal(0, 0.1, (2, 48000, 1))
+    error = np.repeat([0.1, 0.01, 0.01], 16000)[:, np.newaxis] * levels
+    estimate = vocals + error * rng.normal(0, 0.1, (48000, 1))
+    scores = [
+        metrics.bss_eval([vocals, music], [estimate, music], 16000, all_frames)["SDR"]
+        for all_frames in (False, True)
+    ]
+    assert scores == pytest.approx([20.0, 40.0], abs=0.2)
+
+
 def test_stems_that_no_filter_tells_apart_are_scored():
     """museval then asks for NumPy's LinAlgError by a name that NumPy 2.4 has no more."""
     constant = np.full(32000, 0.5)

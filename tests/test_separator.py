@@ -172,10 +172,10 @@ def test_known_masks_give_the_same_and_no_network_is_asked(method):
     for one, other in zip(zip(*first), zip(*again)):
         np.testing.assert_allclose(np.concatenate(one), np.concatenate(other), atol=1e-6)
     # In step: no more than a piece of the mask waits for its audio.
-    piece, ahead_of = max(map(len, masks)), 0
+    piece, waiting = max(map(len, masks)), 0
     for number, (*_, mask) in enumerate(again):
-        ahead_of += len(mask) - 30000 * 125 / 22050
-        assert ahead_of < piece or number == len(again) - 1
+        waiting += len(mask) - 30000 * 125 / 22050
+        assert waiting < piece or number == len(again) - 1
 
 
 def test_the_mask_is_that_of_the_whole_song():

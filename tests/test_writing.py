@@ -21,9 +21,9 @@ def target(path, subtype=None, channels=1, samples=None):
     return path, subtype, container(path, channels, subtype, samples)
 
 
-def write(path, audio, rate=44100, subtype=None, gain=1.0, **options):
+def write(path, audio, rate=44100, subtype=None, gain=1.0, samples=None):
     channels = audio.shape[1]
-    targets = {"vocals": target(path, subtype, channels, **options)}
+    targets = {"vocals": target(path, subtype, channels, samples)}
     with audio_writers(targets, rate, channels, gain) as writers:
         writers["vocals"].write(audio)
     return writers["vocals"]
