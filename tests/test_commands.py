@@ -64,7 +64,10 @@ def stems(tmp_path):
 
 
 def test_prepare(called, stems, capsys):
-    counts = {"train": {"true": 7, "instrumental": 1}, "valid": {"true": 4}}
+    counts = {
+        "train": {"true": 7, "amalgamation": 0, "instrumental": 1},
+        "valid": {"true": 0, "amalgamation": 4, "instrumental": 0},
+    }
     shards = {"train": [{"bytes": 2_000_000}, {"bytes": 500_000_000}]}
     songs = {"train": ["a"], "valid": ["b", "c"]}
     manifest = Manifest(None, (), (), shards, songs, counts, 3)
@@ -78,11 +81,23 @@ def test_prepare(called, stems, capsys):
     assert given == {"folder": "records", "chunks": chunks, "seed": 3, "workers": 5}
     printed = capsys.readouterr()
     assert printed.out.splitlines() == [
-        "train: 1 song, chunks: 7 true, 1 instrumental",
-        "valid: 2 songs, chunks: 4 true",
+        "train: 1 song, chunks: 7 true, 0 amalgamation, 1 instrumental",
+        "valid: 2 songs, chunks: 0 true, 4 amalgamation, 0 instrumental",
         "records: 0.50 GB",
     ]
-    assert printed.err.startswith("warning: one song alone trains")
+    (warning,) = printed.err.splitlines()
+    assert warning.startswith("warning: one song alone trains")
+
+
+@pytest.mark.parametrize("silent", ["train", "valid"])
+def test_a_split_in_which_nobody_sings_is_warned_of(called, stems, capsys, silent):
+    sung = {"true": 1, "amalgamation": 2, "instrumental": 0}
+    counts = {"train": sung, "valid": sung} | {silent: dict.fromkeys(sung, 0) | {"instrumental": 3}}
+    songs = {"train": ["a", "b"], "valid": ["c"]}
+    called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, songs, counts, 0))
+    run("prepare", "--stems", stems, "-o", "records", "--train-chunks", 3)
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: nobody sings in the split {silent}")
 
 
 @pytest.mark.parametrize(("train", "valid"), [(64000, 2048), (8192, 2048), (402, 101), (1, 1)])

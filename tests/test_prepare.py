@@ -27,6 +27,7 @@ from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.prepare import prepare
 from vocaltrack.records import MANIFEST, Manifest, parse_chunks
 from vocaltrack.shards import decode_song, excerpt_samples
+from vocaltrack.silence import as_heard
 from vocaltrack.workers import process_pool
 
 FEATURES = FeatureConfig(sample_rate=8000, n_fft=256, hop_length=64, n_mels=32, chunk_frames=16)
@@ -170,10 +171,26 @@ def test_no_song_of_one_split_sounds_in_another(chunks):
 
 def test_statistics(prepared, chunks):
     manifest, _ = prepared
-    mixtures = chunks["train"][0][:, 0].reshape(-1, 32).astype(np.float64)
-    np.testing.assert_allclose(manifest.mean, mixtures.mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(manifest.std, mixtures.std(axis=0), atol=1e-6)
+    heard = np.asarray(as_heard(chunks["train"][0][:, 0], FEATURES), np.float64)
+    frames = heard.reshape(-1, 32)
+    np.testing.assert_allclose(manifest.mean, frames.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(manifest.std, frames.std(axis=0), atol=1e-5)
     assert min(manifest.std) > 1
+
+
+def test_bands_that_all_songs_lack_are_heard_near_the_mean(tmp_path):
+    """The networks hear noise there, which is 100 dB above what is recorded."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "stems" / "train" / "song").mkdir(parents=True)
+    for stem in ("vocals", "accompaniment"):
+        path = tmp_path / "stems" / "train" / "song" / f"{stem}.wav"
+        soundfile.write(path, rng.normal(0, 0.1, 3 * 4000), 4000)
+    chunks = {"train": 16}
+    manifest = prepare(read_stems(tmp_path / "stems"), tmp_path / "records", chunks, FEATURES)
+    (recorded,) = (b["mixture"] for b in batches(manifest, tmp_path / "records", "train", 16))
+    assert np.median(recorded[..., -8:]) == FEATURES.floor_db
+    normalised = (as_heard(recorded, FEATURES) - np.array(manifest.mean)) / manifest.std
+    assert np.abs(normalised).max() < 10
 
 
 def test_pipeline_reads_what_was_prepared(prepared, chunks):

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -21,6 +20,7 @@ from vocaltrack.mel import mel_centres
 from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
 from vocaltrack.passages import draw_passages, no_passages, passage_gains
+from vocaltrack.records import Manifest
 from vocaltrack.run_files import read_log
 from vocaltrack.runs import claimed_run, describe_run, load_run
 from vocaltrack.songs import Clip, Song, Source
@@ -489,7 +489,7 @@ def test_training_with_jax(tmp_path):
     before = build_unet(network, mean, std)
     rng = np.random.default_rng(0)  # none of its layers is silent, as new ones are
     before.set_weights([w + rng.normal(0, 0.02, w.shape) for w in before.get_weights()])
-    songs = SimpleNamespace(features=CONFIG, songs={"train": ["MIR-1K/abe_1"]})
+    songs = Manifest(CONFIG, (), (), {}, {"train": ["MIR-1K/abe_1"]}, {}, 0)
     description = describe_run(TrainingConfig("unet"), network, songs, mean, std, {})
     with claimed_run(tmp_path / "begin", description):
         before.save(tmp_path / "begin" / "best.keras")

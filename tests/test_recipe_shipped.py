@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -37,7 +36,7 @@ def average(shipped_recipe):
 
 def two_runs(folder):
     """The runs earlier and later in a folder; the last weights of both."""
-    manifest = SimpleNamespace(features=FeatureConfig(), songs={"train": ["a/b"]})
+    manifest = Manifest(FeatureConfig(), (), (), {}, {"train": ["a/b"]}, {}, 0)
     weights = []
     for seed, name in enumerate(("earlier", "later")):
         keras.utils.set_random_seed(seed)
@@ -96,6 +95,13 @@ def test_the_mean_of_a_unet_and_the_uhnet_made_of_it(average):
     np.testing.assert_allclose(uhnet.get_layer("up0").get_weights()[0], expected, atol=1e-6)
     for weight, expected in zip(uhnet.get_layer("hdc").get_weights(), hdc.get_weights()):
         np.testing.assert_allclose(weight, expected, atol=1e-6)
+
+
+def test_a_unet_and_a_uhnet_of_other_filters_have_no_mean(average):
+    hdc = build_clustering(ClusteringConfig(units=4, layers=1), MEAN, STD, mask_head=True)
+    other = build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD, hdc)
+    with pytest.raises(UserError, match="different sizes"):
+        average.average(build_unet(CONFIG, MEAN, STD), other)
 
 
 def test_the_norms_of_a_mean_get_its_own_statistics(average, trained):

@@ -1,5 +1,6 @@
 """The folder of a run: it goes on, keeps its best weights, and refuses what does not fit it."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -105,6 +106,7 @@ def test_a_run_from_before_a_setting_existed_goes_on_with_its_default(runs, reco
     run = shutil.copytree(runs / "unet", tmp_path / "unet")
     description = json.loads((run / "run.json").read_text())
     del description["training"]["precision"], description["network"]["fine_tuned"]
+    del description["records_sha256"]
     (run / "run.json").write_text(json.dumps(description))
     other = settings("unet", epochs=3, precision="mixed_bfloat16")
     with pytest.raises(UserError, match="precision=float32, not mixed_bfloat16"):
@@ -152,6 +154,29 @@ def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
         claimed_run(tmp_path / "run", started_from("begin")),
     ):
         pass
+
+
+def test_a_run_goes_on_with_its_records_alone(tmp_path):
+    """Where it takes over another run's normalisation too, which tells nothing of records."""
+    shards = {"train": [{"file": "train-00000-of-00001.tfrecord", "records": 8, "bytes": 9}]}
+    first = Manifest(FeatureConfig(), (0.0,), (1.0,), shards, {"train": ["a/b"]}, {}, seed=0)
+
+    def described(manifest):
+        initial = ("begin", {"songs": {"train": ["c/d"]}})
+        return describe_run(
+            settings("unet"), SMALL_UNET, manifest, [2.0], [3.0], {"initial": initial}
+        )
+
+    with claimed_run(tmp_path / "run", described(first)):
+        (tmp_path / "run" / "log.csv").touch()
+    with claimed_run(tmp_path / "run", described(dataclasses.replace(first))) as is_new:
+        assert not is_new
+    for other in ({"seed": 1}, {"shards": {}}, {"mean": (0.1,)}, {"counts": {"train": {}}}):
+        with (
+            pytest.raises(UserError, match="other records .*records_sha256 differs"),
+            claimed_run(tmp_path / "run", described(dataclasses.replace(first, **other))),
+        ):
+            pass
 
 
 def test_an_interrupted_save_leaves_nothing(tmp_path):
@@ -226,6 +251,7 @@ def test_other_settings_in_the_same_run_are_refused(runs, records):
 def test_patience_and_more_epochs_may_be_given_later(tmp_path):
     description = {"training": {"decay": "plateau", "patience": 3, "epochs": 2}}
     description |= {"network": {}, "features": {}, "mean": [], "std": [], "songs": {}}
+    description["records_sha256"] = ""
     for patience, epochs in ((3, 2), (9, 2), (1, 5)):
         description["training"] |= {"patience": patience, "epochs": epochs}
         with claimed_run(tmp_path / "run", description):

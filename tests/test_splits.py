@@ -1,4 +1,4 @@
-"""No song and no singer is in two splits, and who joins moves nobody."""
+"""No song and no singer is in two splits, and who joins three or more moves nobody."""
 
 import pytest
 

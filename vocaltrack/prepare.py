@@ -22,6 +22,7 @@ from vocaltrack.shards import (
     excerpt_samples,
     write_shard,
 )
+from vocaltrack.silence import as_heard
 from vocaltrack.splits import check_splits
 from vocaltrack.workers import process_pool
 
@@ -208,15 +209,16 @@ def _manifest(shards, kinds, features, seed):
 
 
 def _statistics(paths, features):
-    """Mean and standard deviation of each mel band in dB of the mixtures in the
-    first shards."""
+    """Mean and standard deviation of each mel band in dB of what the networks hear of
+    the mixtures in the first shards."""
     import tensorflow as tf
 
     count, total, squares = 0, np.zeros(features.n_mels), np.zeros(features.n_mels)
     for path in paths[:STATISTICS_SHARDS]:
         try:
             for batch in tf.data.TFRecordDataset(str(path)).batch(256):
-                frames = parse_chunks(batch, features)["mixture"].numpy().astype(np.float64)
+                mixtures = parse_chunks(batch, features)["mixture"]
+                frames = np.asarray(as_heard(mixtures, features), np.float64)
                 count += frames.shape[0] * frames.shape[1]
                 total += frames.sum(axis=(0, 1))
                 squares += np.square(frames).sum(axis=(0, 1))

@@ -5,6 +5,8 @@ accompaniment as float16 dB, from which every target is computed on reading.
 """
 
 import dataclasses
+import hashlib
+import json
 import operator
 from pathlib import Path
 
@@ -24,9 +26,9 @@ class Manifest:
 
     Attributes:
         features: the `FeatureConfig` that the chunks were made with.
-        mean, std: per mel band in dB, over the first shards of the training
-            chunks; they become the input normalisation of every model trained on
-            these records.
+        mean, std: per mel band in dB, over what networks hear (`silence.as_heard`) of the
+            first shards of the training chunks; they become the input normalisation of
+            every model trained on these records.
         shards: dict from split to [{"file", "records", "bytes"}, ...].
         songs: dict from split to the keys of the songs in it.
         counts: dict from split to the number of chunks of each kind.
@@ -97,6 +99,11 @@ class Manifest:
         for split in self.shards:
             operator.index(self.records(split))
         sorted(self.songs["train"])
+
+    def digest(self):
+        """SHA-256 of what tells these records from others, for a run to go on with the same."""
+        told = (self.seed, self.mean, self.std, self.counts, self.shards)
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def paths(self, folder, split):
         """The shard files of a split.

@@ -175,6 +175,7 @@ def describe_run(config, network, manifest, mean, std, started_from):
         "mean": list(mean),
         "std": list(std),
         "songs": manifest.songs,
+        "records_sha256": manifest.digest(),
         "heard": sorted(heard.union(*(songs_heard(other) for _, other in others.values()))),
     }
 
@@ -242,7 +243,8 @@ def _refuse_other_settings(run, description):
         {**told, "started_from": _real_paths(told.get("started_from", {}))}
         for told in (old, description)
     )
-    for part in ("started_from", "mean", "std", "songs"):
+    before = {"records_sha256": now["records_sha256"], **before}  # which older runs lack
+    for part in ("started_from", "mean", "std", "songs", "records_sha256"):
         if before.get(part) != now[part]:
             raise UserError(
                 f"{run} was trained with other records or other runs ({part} differs); "

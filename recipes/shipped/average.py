@@ -42,11 +42,15 @@ def average(earlier, later, share=0.5):
     Raises:
         UserError: they are of different sizes.
     """
+    sizes = UserError("the two runs hold networks of different sizes")
     if (earlier.name, later.name) == ("unet", "uhnet"):
-        earlier = as_uhnet(earlier, later)
+        try:
+            earlier = as_uhnet(earlier, later)
+        except ValueError as error:
+            raise sizes from error
     shapes = [[w.shape for w in model.get_weights()] for model in (earlier, later)]
     if shapes[0] != shapes[1]:
-        raise UserError("the two runs hold networks of different sizes")
+        raise sizes
     pairs = zip(earlier.get_weights(), later.get_weights())
     later.set_weights([(1 - share) * one + share * other for one, other in pairs])
 
