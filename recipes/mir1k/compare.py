@@ -30,6 +30,10 @@ COMPARED = {
     "hdc-long over hdc": (("hdc",), ("hdc-long",)),
     "wide-0 over unet": (("unet-0", "unet-1"), ("wide-0",)),
     "wide-0 over uhnet-of-unet": (("uhnet-of-unet",), ("wide-0",)),
+    "wide-on-0 over wide-0": (("wide-0",), ("wide-on-0",)),
+    "uhnet-wide-0 over wide-on-0": (("wide-on-0",), ("uhnet-wide-0",)),
+    "uhnet-wide-0 over uhnet-long": (("uhnet-long-0", "uhnet-long-1"), ("uhnet-wide-0",)),
+    "uhnet-wide-0 over unet-on": (("unet-on-0", "unet-on-1"), ("uhnet-wide-0",)),
     "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 CLUSTERINGS = ("dc", "hdc:clusters")
