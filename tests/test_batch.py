@@ -39,6 +39,14 @@ def test_folders_are_searched_in_order_and_their_folders_kept(music):
     ]
 
 
+def test_folders_hold_less_common_endings_too(tmp_path):
+    for name in ("a.wave", "b.mpga", "c.weba", "d.MPA"):
+        (tmp_path / name).touch()
+    assert [source for source, _ in planned([tmp_path], tmp_path / "out", stems=("vocals",))] == [
+        str(tmp_path / name) for name in ("a.wave", "b.mpga", "c.weba", "d.MPA")
+    ]
+
+
 def test_files_have_both_stems_and_their_own_names(music):
     assert planned(["music/b.mp3", "music/album/cd2/1.m4a"], "out", "{track}_{stem}.flac") == [
         ("music/b.mp3", "out/b_vocals.flac", "out/b_accompaniment.flac"),

@@ -297,7 +297,8 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
     run("separate", song, tmp_path / "v.wav")
     assert capsys.readouterr().err.splitlines() == [
         f"warning: {song}: holds 2 audio tracks, of which the first was separated",
-        f"warning: {song}: is 60.00 s long by its header; its sound ends before",
+        f"warning: {song}: is 60.00 s long by its header, its sound 1.00 s; it begins "
+        "later, has gaps or ends before, and what was written is the sound alone",
     ]
 
 

@@ -382,12 +382,16 @@ def test_a_films_length_is_that_of_its_sound_whenever_it_starts(tmp_path, ending
 
 
 @needs_ffmpeg
-def test_24_bit_stay_24_bit(tmp_path):
+def test_more_than_16_bits_stay_more(tmp_path):
     wav = written(tmp_path / "a.wav", noise(44100), 44100, "PCM_24")
     for name, options, wanted in (
         ("a.m4a", ["-c:a", "alac", "-sample_fmt", "s32p"], "PCM_24"),
         ("b.m4a", ["-c:a", "alac", "-sample_fmt", "s16p"], "PCM_16"),
         ("c.m4a", [], "PCM_16"),
+        ("d.wv", ["-sample_fmt", "fltp"], "FLOAT"),
+        ("e.mkv", ["-c:a", "pcm_f32le"], "FLOAT"),
+        ("f.mov", ["-c:a", "pcm_s32le"], "PCM_24"),
+        ("g.mov", ["-c:a", "pcm_s16le"], "PCM_16"),
     ):
         file = open_audio(convert(wav, tmp_path / name, *options))
         assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][1] == wanted

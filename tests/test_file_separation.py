@@ -109,6 +109,18 @@ def test_rescaling_makes_all_files_quieter_by_one_factor(tmp_path, outputs, peak
         np.testing.assert_allclose(sum(read), 0.5 / peak, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["v.mp3", "v.ogg"])
+def test_lossy_files_are_rescaled_too(tmp_path, name):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)[:, np.newaxis]
+    mixture = written(tmp_path / "m.wav", tone, RATE, "PCM_16")
+    result = separate(Fake(lambda m: 3.0 * m), mixture, tmp_path, (name, None))
+    assert result.gain == pytest.approx(1 / 1.5, rel=1e-3) and result.clipped == ()
+    read = soundfile.read(tmp_path / name)[0][RATE // 10 : -RATE // 10]
+    assert np.abs(read).max() == pytest.approx(1.0, abs=0.05)
+    clamped = separate(Fake(lambda m: 3.0 * m), mixture, tmp_path, (name, None), clip="clamp")
+    assert clamped.clipped == (str(tmp_path / name),)
+
+
 def test_masks_are_kept_up_to_a_limit(tmp_path, monkeypatch):
     mixture = written(tmp_path / "m.wav", np.full((20000, 1), 0.5), RATE, "PCM_24")
     fake = Fake(lambda m: 3.0 * m)

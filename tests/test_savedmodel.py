@@ -251,6 +251,15 @@ def test_a_run_is_told_from_a_folder_that_holds_nothing(tmp_path):
         load(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["music [new]", "a\\b", "all*?"])
+def test_a_path_that_tensorflow_takes_for_a_pattern_is_taken_as_it_is(copied, name):
+    moved = copied.parent / name / "unet"
+    shutil.copytree(copied, moved)
+    chunk = np.zeros((1, 128, 128), np.float32)
+    expected = load(copied).masks(chunk)
+    np.testing.assert_array_equal(load(moved).masks(chunk), expected)
+
+
 def test_other_files_may_lie_beside_the_model(copied):
     (copied / "MODEL_CARD.md").write_text("A card.")
     load(copied)

@@ -1,6 +1,7 @@
 """The whole way from audio to vocals and accompaniment."""
 
 import contextlib
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -14,7 +15,7 @@ import soundfile
 import tensorflow as tf
 
 from tests.paths import EXAMPLE, REPOSITORY, SAVED_MODELS
-from tests.sounds import rising
+from tests.sounds import refusal, rising
 from vocaltrack.chunks import song_mask
 from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import split_method
@@ -239,6 +240,16 @@ def test_a_loaded_model_may_be_used_by_several_threads(example, unet):
     with ThreadPoolExecutor(3) as pool:
         parallel = list(pool.map(lambda song: unet.separate(song, 16000).vocals, songs))
     np.testing.assert_allclose(parallel, serial, atol=1e-5)
+
+
+def test_a_process_that_forked_off_is_refused(monkeypatch):
+    """It would wait for threads that TensorFlow has in the first one alone."""
+    separator, song = made_up(), noise(16000, 1)
+    separator.separate(song, 16000)
+    first = os.getpid()
+    monkeypatch.setattr("os.getpid", lambda: first + 1)
+    refusal(lambda: separator.separate(song, 16000), 'get_context("spawn")')
+    refusal(lambda: Separator("unet").separate(song, 16000), 'get_context("spawn")')
 
 
 @pytest.mark.parametrize("phase", ["mixture", "griffinlim"])

@@ -11,6 +11,7 @@ import soundfile
 
 from tests.sounds import names, noise, refusal
 from vocaltrack import formats, signals, writing
+from vocaltrack.audio import read_audio
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.writing import audio_writers, to_integers
@@ -42,6 +43,8 @@ def write(path, audio, rate=44100, subtype=None, gain=1.0, samples=None):
         ("a.opus", None, "VORBIS", "OPUS"),
         ("a.mp3", None, "PCM_16", "MPEG_LAYER_III"),
         ("a.wav", None, "VORBIS", "PCM_16"),
+        ("a.wav", None, "ALAC_24", "PCM_24"),
+        ("a.flac", None, "ALAC_24", "PCM_24"),
     ],
 )
 def test_the_subtype_is_the_wanted_one_or_the_sources_or_the_formats(name, wanted, source, chosen):
@@ -63,6 +66,7 @@ def test_impossible_subtypes_are_refused():
         lambda: choose_subtype("a.flac", "FLOAT"), "a.flac", "cannot be written as FLOAT", "PCM_24"
     )
     refusal(lambda: float_subtype("a.flac"), "holds no floating point")
+    refusal(lambda: float_subtype("a.mp3"), "holds no floating point")
     assert float_subtype("a.aiff") == "FLOAT"
 
 
@@ -149,6 +153,38 @@ def test_lossy_formats_keep_channels_levels_and_length(tmp_path, name, rate):
     error = np.sqrt(np.mean((again - audio)[middle] ** 2, axis=0))
     level = np.sqrt(np.mean(audio[middle] ** 2, axis=0))
     assert (20 * np.log10(level / error) > 25).all()
+
+
+@pytest.mark.parametrize(("name", "rate"), [("a.ogg", 44100), ("a.opus", 48000)])
+@pytest.mark.parametrize(
+    ("channels", "in_file"),  # as the specification has them, by their numbers in wav files
+    [(2, [0, 1]), (3, [0, 2, 1]), (4, [0, 1, 2, 3]), (6, [0, 2, 1, 4, 5, 3])],
+)
+def test_ogg_has_its_own_order_of_channels(tmp_path, name, rate, channels, in_file):
+    """Of six: left, centre, right, the two behind, and the lowest."""
+    hertz = 400.0 + 200.0 * np.arange(channels)
+    if channels == 6:
+        hertz[3] = 80.0  # Opus codes nothing much higher of it
+    audio = 0.3 * np.sin(2 * np.pi * hertz * np.arange(rate)[:, np.newaxis] / rate)
+    write(tmp_path / name, audio, rate)
+
+    def heard(samples):
+        return np.abs(np.fft.rfft(samples, axis=0)).argmax(axis=0)
+
+    np.testing.assert_array_equal(heard(soundfile.read(tmp_path / name)[0]), hertz[in_file])
+    again, _ = read_audio(tmp_path / name)
+    np.testing.assert_array_equal(heard(again), hertz)
+    assert again[rate // 10 : -rate // 10].std(axis=0) == pytest.approx(0.21, abs=0.06)
+
+
+@pytest.mark.parametrize(("name", "rate"), [("a.ogg", 44100), ("a.opus", 48000), ("a.mp3", 44100)])
+def test_lossy_formats_end_at_full_scale_as_players_do(tmp_path, name, rate):
+    tone = np.sin(2 * np.pi * 440 * np.arange(rate) / rate)[:, np.newaxis]
+    assert not write(tmp_path / name, tone, rate).clips
+    assert write(tmp_path / name, 1.5 * tone, rate).clips
+    again = soundfile.read(tmp_path / name)[0][rate // 10 : -rate // 10]
+    expected = np.clip(1.5 * tone[rate // 10 : -rate // 10, 0], -1, 1)
+    assert np.sqrt(np.mean(again**2)) == pytest.approx(np.sqrt(np.mean(expected**2)), rel=0.02)
 
 
 def test_long_ogg_is_written(tmp_path):

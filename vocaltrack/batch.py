@@ -64,7 +64,7 @@ def plan_jobs(inputs, folder, filename=FILENAME, stems=STEM_NAMES, subtype=None)
             if other != source:
                 raise UserError(
                     f"{other} and {source} would both be written to {target}; "
-                    "rename one, or separate them into different folders"
+                    "rename one, give the folder that holds both, or another -o for each"
                 )
         jobs.append(Job(source, targets))
     for job in jobs:

@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 
 from vocaltrack import ffmpeg
+from vocaltrack.channel_order import OGG_SUBTYPES, from_ogg
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
@@ -121,7 +122,7 @@ class AudioFile:
                     if not len(block):
                         return
                     done += len(block)
-                    yield block
+                    yield from_ogg(block) if self.subtype in OGG_SUBTYPES else block
         except (OSError, RuntimeError, ValueError) as error:
             good = self._good_until(first + done)
             raise self.damaged(good - self.first, one_line(error)) from error

@@ -26,6 +26,7 @@ _TRACK = re.compile(rb"^ *Stream #0:\d+.*?: Audio: (.*)", re.MULTILINE)
 _LENGTH = re.compile(rb"^  Duration: (\d+):(\d+):([\d.]+),(?: start: ([-\d.]+),)?", re.MULTILINE)
 # Formats whose length is that from zero, not from the start of what they hold.
 _FROM_ZERO = re.compile(rb"^Input #0, (matroska|mov|asf|nut),", re.MULTILINE)
+_LOSSLESS_FLOATS = (b"pcm_f", b"wavpack")
 _SPEAKER = re.compile(r"^(\[[^]]* @ 0x[0-9a-f]+\] )+")
 # Of pictures, amidst which recordings begin and some of which ffmpeg looks at, and of tags.
 _BESIDE_THE_SOUND = re.compile(
@@ -56,8 +57,8 @@ class Description:
     Attributes:
         tracks: number of audio tracks, of which the first is read.
         seconds: length of the whole, or None where the file does not say it.
-        subtype: sample format of the first track as libsndfile would name it,
-            where it is one of integers of 24 bit; else None.
+        subtype: sample format of the first track as libsndfile would name it, where it is
+            lossless and of more than 16 bits; of integers of 32 bits those 24 that are read.
     """
 
     tracks: int
@@ -119,11 +120,23 @@ def describe(path):
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
     length = None if b"Estimating duration from bitrate" in listing else _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
-    if length and length[4] and _FROM_ZERO.search(listing):
-        seconds = max(0.0, seconds - float(length[4]))
+    start = float(length[4] or 0.0) if length else 0.0
+    if start < (seconds or 0.0) and _FROM_ZERO.search(listing):  # new ffmpegs say it of no m4a
+        seconds -= start
     tracks = _TRACK.findall(listing)
-    subtype = "PCM_24" if tracks and b"(24 bit)" in tracks[0] else None
-    return Description(len(tracks), seconds, subtype)
+    return Description(len(tracks), seconds, _subtype(tracks[0]) if tracks else None)
+
+
+def _subtype(track):
+    """The sample format of a lossless track, by what ffmpeg says of it; None of another,
+    which is decoded to floating point or 16 bits."""
+    if re.search(rb", s32p?\b", track):
+        return "PCM_24"
+    return (
+        "FLOAT"
+        if track.startswith(_LOSSLESS_FLOATS) and re.search(rb", (flt|dbl)p?\b", track)
+        else None
+    )
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from vocaltrack.config import CLIPS
 from vocaltrack.errors import UserError
 from vocaltrack.files import real_path
 from vocaltrack.formats import (
-    INTEGER_BITS,
+    FLOAT_SUBTYPES,
     check_target,
     choose_subtype,
     container,
@@ -125,7 +125,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
             raise UserError(f"{path} is named twice; input and outputs must be different files")
         seen.add(real_path(path))
         chosen = choose_subtype(path, subtype, source)
-        if clip == "float" and chosen in INTEGER_BITS:
+        if clip == "float" and chosen not in FLOAT_SUBTYPES:
             chosen = float_subtype(path)
         check_target(path, file.sample_rate, file.channels, chosen, file.samples)
         targets[stem] = (path, chosen, container(path, file.channels, chosen, samples))
@@ -140,12 +140,12 @@ def _likely_samples(file, seconds):
 
 
 def check_agreement(clip, subtype):
-    """Refuse a sample format of integers where floating point is asked for.
+    """Refuse another sample format where floating point is asked for.
 
     Raises:
         UserError: it is one.
     """
-    if clip == "float" and subtype in INTEGER_BITS:
+    if clip == "float" and subtype and subtype not in FLOAT_SUBTYPES:
         raise UserError(f"--clip float writes floating point, not {subtype}; leave one out")
 
 
@@ -161,7 +161,7 @@ def _write(separator, file, targets, gain, clip, progress, masks=None):
         audio_writers(targets, file.sample_rate, file.channels, gain) as writers,
         contextlib.closing(ahead(stream)) as blocks,
     ):
-        may_be_too_loud = clip == "rescale" and any(w.bits for w in writers.values())
+        may_be_too_loud = clip == "rescale" and any(w.limited for w in writers.values())
         for mixture, vocals, mask in blocks:
             if may_be_too_loud:
                 applied.add(mask)

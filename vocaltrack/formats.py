@@ -13,10 +13,13 @@ from vocaltrack.files import check_file_writable
 
 # What folders are searched for, beside all that libsndfile knows.
 OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi dts eac3 flv m2ts m4a m4b m4v mka mkv mov
-mp2 mp4 mpeg mpg mts oga ogv opus spx ts tta vob webm wma wmv wv""".split()
+mp2 mp4 mpa mpeg mpg mpga mts oga ogv opus spx ts tta vob wave weba webm wma wmv wv""".split()
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 INTEGER_BITS |= {"ULAW": 16, "ALAW": 16}  # what they decode to
+FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
 BITS = INTEGER_BITS | {"FLOAT": 32, "DOUBLE": 64}
+# What is read but not written, and what holds as much.
+SAME_SUBTYPE = {"ALAC_16": "PCM_16", "ALAC_20": "PCM_24", "ALAC_24": "PCM_24", "ALAC_32": "PCM_32"}
 WAV_BYTES = 4_000_000_000
 # By format, the default first. What libsndfile writes beside these changes the rate
 # (htk, sds, svx, voc, wve, xi), pads the end (ADPCM, GSM, paf, odd 8-bit aiff) or
@@ -98,6 +101,7 @@ def choose_subtype(path, wanted=None, source=None):
     if wanted and wanted not in known:
         names = ", ".join(known)
         raise UserError(f"{path}: {kind} cannot be written as {wanted}; it can as {names}")
+    source = SAME_SUBTYPE.get(source, source)
     return wanted or (source if source in known else known[0])
 
 

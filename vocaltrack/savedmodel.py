@@ -1,12 +1,18 @@
 """SavedModels → functions, without Keras: they are to load whichever backend it is set to."""
 
 import dataclasses
+import os
+import tempfile
+from pathlib import Path
 
 import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import check_checksums, read_contract
 from vocaltrack.errors import UserError, one_line
+
+PATTERNS = "[]\\"
+_computing_process = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +48,7 @@ def load(folder):
     contract = read_contract(folder)
     check_checksums(folder)
     try:
-        loaded = tf.saved_model.load(str(folder))
+        loaded = _loaded(Path(folder))
     except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{folder} is no whole SavedModel: {one_line(error)}") from error
 
@@ -61,3 +67,30 @@ def load(folder):
         root=loaded,
         heard=tuple(contract.get("heard", ())),
     )
+
+
+def _loaded(folder):
+    """What TensorFlow loads from a folder, in whose path it takes some characters for a
+    pattern; it gets there by another."""
+    if not set(PATTERNS) & set(str(folder)):
+        return tf.saved_model.load(str(folder))
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place) / "model"
+        link.symlink_to(folder.resolve(), target_is_directory=True)
+        return tf.saved_model.load(str(link))
+
+
+def refuse_a_fork():
+    """Refuse to compute in a process that forked off one that has computed: TensorFlow's
+    threads stayed behind, and it would wait for them for ever.
+
+    Raises:
+        UserError: it did.
+    """
+    global _computing_process
+    _computing_process = _computing_process or os.getpid()
+    if _computing_process != os.getpid():
+        raise UserError(
+            "this process forked off one that has separated, without TensorFlow's threads; "
+            'start it with multiprocessing.get_context("spawn")'
+        )

@@ -18,7 +18,7 @@ from vocaltrack.gains import GainStream
 from vocaltrack.griffin_lim import GriffinLimStream
 from vocaltrack.mask_stream import AT_ONCE, ChunkPieces, Downmix, MaskStream, piece_to_chunks
 from vocaltrack.pipes import ahead, flag_last
-from vocaltrack.savedmodel import load
+from vocaltrack.savedmodel import load, refuse_a_fork
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Separator:
                 format; None leaves one out.
             subtype: sample format, e.g. "PCM_24"; None for the source's where
                 the target's format has it.
-            clip: where samples exceed the full scale of an integer format:
+            clip: where samples exceed the full scale of a format that is not floating point:
                 "rescale" makes all files quieter by one factor, "clamp" cuts
                 them off, "float" writes floating point instead.
             start, duration: seconds of the source to leave out and to take;
@@ -176,6 +176,7 @@ class Separator:
             be empty.
         """
         check_shape(sample_rate, channels, "the audio")
+        refuse_a_fork()
         sample_rate = int(sample_rate)
         gains = GainStream(channels, sample_rate, self.features)
         griffin_lim = None

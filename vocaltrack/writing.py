@@ -5,9 +5,10 @@ import contextlib
 import numpy as np
 import soundfile
 
+from vocaltrack.channel_order import OGG_SUBTYPES, to_ogg
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import temporaries_beside
-from vocaltrack.formats import INTEGER_BITS, outgrows, too_large
+from vocaltrack.formats import FLOAT_SUBTYPES, INTEGER_BITS, outgrows, too_large
 from vocaltrack.signals import uninterrupted
 from vocaltrack.watched import WatchedFile
 
@@ -48,6 +49,7 @@ class AudioWriter:
         gain: factor for all samples.
 
     Attributes:
+        limited: whether the format ends at full scale. Lossy formats do not, but players do.
         peak: largest absolute value so far, after the gain.
         samples: number of samples so far.
     """
@@ -55,14 +57,15 @@ class AudioWriter:
     def __init__(self, file, watched, target, gain):
         self.file, self.watched, self.target, self.gain = file, watched, target, gain
         self.bits = INTEGER_BITS.get(file.subtype)
+        self.limited = file.subtype not in FLOAT_SUBTYPES
         self.peak = 0.0
         self.samples = 0
 
     @property
     def clips(self):
-        """Whether what was written so far went beyond an integer format."""
+        """Whether what was written so far was cut off at full scale."""
         # Half a step of rounding is no clipping.
-        return self.bits is not None and self.peak >= 1.0 + 0.5 ** min(self.bits, 24)
+        return self.limited and self.peak >= 1.0 + 0.5 ** min(self.bits or 24, 24)
 
     def write(self, audio):
         """Append float [samples, channels].
@@ -75,6 +78,10 @@ class AudioWriter:
         self.peak = max(self.peak, float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))
         if self.bits is not None:
             audio = to_integers(audio, self.bits)
+        elif self.limited:
+            audio = np.clip(audio, -1.0, 1.0)
+        if self.file.subtype in OGG_SUBTYPES:
+            audio = to_ogg(audio)
         self.samples += len(audio)
         if outgrows(self.file.format, self.samples, self.file.channels, self.file.subtype):
             raise too_large(self.target, self.file.format)
