@@ -286,3 +286,26 @@ def test_reading_refuses_what_is_no_number(tmp_path, value):
     audio[50] = value
     soundfile.write(tmp_path / "a.wav", audio, 8000, subtype="FLOAT")
     refusal(lambda: read_audio(tmp_path / "a.wav"), "a.wav", "not finite", "at 0.006 s")
+
+
+def test_tags_behind_an_mp3_are_no_music(tmp_path, monkeypatch):
+    """Nor a reason to ask ffmpeg, of which some count the encoder's padding."""
+    path = written(tmp_path / "a.mp3", noise(44100))
+    cover = bytes(20_000)
+    footer = b"APETAGEX" + struct.pack("<IIII", 2000, len(cover) + 32, 1, 0) + bytes(8)
+    path.write_bytes(path.read_bytes() + cover + footer)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    file = open_audio(path)
+    assert (file.samples, file.exact, file.subtype) == (44100, True, "MPEG_LAYER_III")
+    assert len(read_audio(path)[0]) == 44100
+
+
+def test_a_flac_that_does_not_know_its_length_needs_ffmpeg(tmp_path, monkeypatch):
+    """As one is that was written to a pipe."""
+    path = written(tmp_path / "a.flac", noise(44100))
+    data = bytearray(path.read_bytes())
+    assert data[:4] == b"fLaC" and int.from_bytes(data[22:26], "big") == 44100
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    refusal(lambda: open_audio(path), f"{path} does not say how long it is; install ffmpeg")

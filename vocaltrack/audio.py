@@ -99,7 +99,10 @@ def _by_libsndfile(path):
         raise RuntimeError("it has no header")
     if not info.frames and path.stat().st_size > MOST_HEADER:
         raise RuntimeError("it says that it holds no samples")
-    if info.frames >= 2**62 or (not exact and shutil.which("ffmpeg")):
+    has_ffmpeg = shutil.which("ffmpeg") is not None
+    if info.frames >= 2**62 and not has_ffmpeg:
+        raise UserError(f"{path} does not say how long it is; install ffmpeg to read it")
+    if info.frames >= 2**62 or not exact and has_ffmpeg:
         raise RuntimeError("it does not say how long it is")
     is_cut = info.format != "OGG" and truncation.says_more(path, info)
     return info.samplerate, info.channels, info.frames, info.subtype, exact, is_cut

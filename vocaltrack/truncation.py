@@ -4,7 +4,7 @@ it passes over both in silence."""
 import re
 import zlib
 
-MP3_TAGS = 4096  # bytes that may follow the music
+MP3_TAGS = 4096  # bytes of other tags that may follow the music
 WAVPACK = b"wvpk"
 WAVPACK_HEADER = 32  # bytes
 ID3_SIZE = 128  # bytes, of ID3v1
@@ -98,11 +98,11 @@ def mp3_tells_length(path):
     with open(path, "rb") as file:
         first = skip_tags(file)
         start = file.read(4096)
+        end = _end_before_tags(file, path.stat().st_size)
     at = max(start.find(b"Xing"), start.find(b"Info"))
     counts = start[at + 4 : at + 16]
     if at >= 0 and counts[3:4] and counts[3] & 3 == 3:  # frames and bytes
-        behind = path.stat().st_size - first - at - int.from_bytes(counts[8:], "big")
-        return behind <= MP3_TAGS
+        return end - first - at - int.from_bytes(counts[8:], "big") <= MP3_TAGS
     return at >= 0
 
 
@@ -133,13 +133,19 @@ def end_before_tags(path):
     Returns:
         bytes; None for a file that is none, or has no APE or ID3v1 tags.
     """
-    whole = end = path.stat().st_size
+    whole = path.stat().st_size
     with open(path, "rb") as file:
         if file.read(4) != WAVPACK:
             return None
-        while tag := _tag_length(file, end):
-            end -= tag
+        end = _end_before_tags(file, whole)
     return end if end < whole else None
+
+
+def _end_before_tags(file, end):
+    """Where the APE and ID3v1 tags begin that an open file ends with."""
+    while tag := _tag_length(file, end):
+        end -= tag
+    return end
 
 
 def _tag_length(file, end):
