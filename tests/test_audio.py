@@ -12,6 +12,7 @@ import soundfile
 from tests.sounds import noise, refusal, sine, written
 from vocaltrack.audio import open_audio, read_audio, resample
 from vocaltrack.config import BLOCK
+from vocaltrack.truncation import mp3_tells_length
 
 SUBTYPES = {"a.ogg": "VORBIS", "a.opus": "OPUS"}
 
@@ -298,6 +299,11 @@ def test_tags_behind_an_mp3_are_no_music(tmp_path, monkeypatch):
     file = open_audio(path)
     assert (file.samples, file.exact, file.subtype) == (44100, True, "MPEG_LAYER_III")
     assert len(read_audio(path)[0]) == 44100
+
+
+def test_a_tag_alone_is_no_mp3(tmp_path):
+    (tmp_path / "a.mp3").write_bytes(b"TAG" + bytes(125))
+    assert not mp3_tells_length(tmp_path / "a.mp3")
 
 
 def test_a_flac_that_does_not_know_its_length_needs_ffmpeg(tmp_path, monkeypatch):

@@ -245,7 +245,7 @@ def test_a_single_broken_file_gives_2_and_leaves_no_folder(capsys, tmp_path, fak
     ("clip", "message"),
     [
         ("rescale", "output made quieter by 6.02 dB"),
-        ("clamp", "v.wav: clipped; use --clip rescale or float"),
+        ("clamp", "v.wav: clipped; --clip rescale keeps the peaks"),
         ("float", None),
     ],
 )

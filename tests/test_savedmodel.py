@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.paths import SAVED_MODELS
-from tests.sounds import rising
+from tests.sounds import refusal, rising
 from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
 from vocaltrack.contract import (
     CHECKSUMS,
@@ -258,6 +258,15 @@ def test_a_path_that_tensorflow_takes_for_a_pattern_is_taken_as_it_is(copied, na
     chunk = np.zeros((1, 128, 128), np.float32)
     expected = load(copied).masks(chunk)
     np.testing.assert_array_equal(load(moved).masks(chunk), expected)
+
+
+def test_without_a_plain_path_to_a_model_the_name_is_told(copied, monkeypatch):
+    moved = copied.parent / "music [new]"
+    copied.rename(moved)
+    (copied.parent / "tmp[1]").mkdir()
+    for folder in ("tmp[1]", "absent"):
+        monkeypatch.setattr("tempfile.tempdir", str(copied.parent / folder))
+        refusal(lambda: load(moved), f"{moved} cannot be loaded", "rename the folder")
 
 
 def test_other_files_may_lie_beside_the_model(copied):

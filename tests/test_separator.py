@@ -252,6 +252,32 @@ def test_a_process_that_forked_off_is_refused(monkeypatch):
     refusal(lambda: Separator("unet").separate(song, 16000), 'get_context("spawn")')
 
 
+def test_a_fork_after_loading_is_refused_and_one_before_is_not():
+    code = """
+import multiprocessing, numpy, vocaltrack
+def work(makes_its_own):
+    try:
+        own = vocaltrack.Separator("unet") if makes_its_own else separator
+        return own.separate(numpy.zeros(16000, numpy.float32), 16000).vocals.shape
+    except vocaltrack.UserError as error:
+        return "refused" if "forked" in str(error) else str(error)
+fork = multiprocessing.get_context("fork")
+with fork.Pool(1) as pool:
+    print(pool.map(work, [True]))
+separator = vocaltrack.Separator("unet")
+with fork.Pool(1) as pool:
+    print(pool.map(work, [True, False]))
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.stdout.splitlines() == ["[(16000,)]", "['refused', 'refused']"], run.stderr
+
+
 @pytest.mark.parametrize("phase", ["mixture", "griffinlim"])
 def test_progress_rises_to_the_length_of_the_song(phase):
     seconds = []

@@ -12,6 +12,7 @@ import soundfile
 from tests.sounds import names, noise, refusal
 from vocaltrack import formats, signals, writing
 from vocaltrack.audio import read_audio
+from vocaltrack.channel_order import is_vorbis_order
 from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.writing import audio_writers, to_integers
@@ -175,6 +176,18 @@ def test_ogg_has_its_own_order_of_channels(tmp_path, name, rate, channels, in_fi
     again, _ = read_audio(tmp_path / name)
     np.testing.assert_array_equal(heard(again), hertz)
     assert again[rate // 10 : -rate // 10].std(axis=0) == pytest.approx(0.21, abs=0.06)
+
+
+def test_opus_of_another_family_has_no_such_order(tmp_path):
+    path = tmp_path / "a.opus"
+    write(path, noise(4800, 6), 48000)
+    assert is_vorbis_order(path, "OPUS")
+    data = bytearray(path.read_bytes())
+    at = data.find(b"OpusHead")
+    assert (data[at + 9], data[at + 18]) == (6, 1)  # channels, family
+    data[at + 18] = 255
+    path.write_bytes(data)
+    assert not is_vorbis_order(path, "OPUS") and is_vorbis_order(path, "VORBIS")
 
 
 @pytest.mark.parametrize(("name", "rate"), [("a.ogg", 44100), ("a.opus", 48000), ("a.mp3", 44100)])

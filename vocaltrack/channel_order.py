@@ -16,6 +16,24 @@ _VORBIS = {
     8: (0, 2, 1, 6, 7, 4, 5, 3),
 }
 OGG_SUBTYPES = ("VORBIS", "OPUS")
+_HEAD = b"OpusHead"
+_FAMILY = 18  # bytes behind the head's begin
+
+
+def is_vorbis_order(path, subtype):
+    """Whether an audio file has its channels in that order: Vorbis, and Opus but for what
+    has no order, or is no speakers (RFC 7845, 5.1.1).
+
+    Args:
+        path: the file.
+        subtype: sample format as libsndfile names it.
+    """
+    if subtype != "OPUS":
+        return subtype == "VORBIS"
+    with open(path, "rb") as file:
+        start = file.read(512)
+    at = start.find(_HEAD) + _FAMILY
+    return start[at : at + 1] == b"\1"
 
 
 def from_ogg(audio):

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from vocaltrack import ffmpeg
-from vocaltrack.channel_order import OGG_SUBTYPES, from_ogg
+from vocaltrack.channel_order import from_ogg, is_vorbis_order
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
@@ -112,6 +112,7 @@ class AudioFile:
         """The file's blocks from its sample `first`, through libsndfile."""
         dtype = "float64" if self.subtype in WIDE_SUBTYPES else "float32"
         done, wanted = 0, np.inf if self.stop is None else self.stop - first
+        in_order = from_ogg if is_vorbis_order(self.path, self.subtype) else lambda block: block
         try:
             with soundfile.SoundFile(file_name(self.path)) as file:
                 if first:
@@ -122,7 +123,7 @@ class AudioFile:
                     if not len(block):
                         return
                     done += len(block)
-                    yield from_ogg(block) if self.subtype in OGG_SUBTYPES else block
+                    yield in_order(block)
         except (OSError, RuntimeError, ValueError) as error:
             good = self._good_until(first + done)
             raise self.damaged(good - self.first, one_line(error)) from error

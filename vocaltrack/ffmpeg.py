@@ -58,7 +58,7 @@ class Description:
         tracks: number of audio tracks, of which the first is read.
         seconds: length of the whole, or None where the file does not say it.
         subtype: sample format of the first track as libsndfile would name it, where it is
-            lossless and of more than 16 bits; of integers of 32 bits those 24 that are read.
+            of more than 16 bits and not lossy; of integers of 32 bits those 24 that are read.
     """
 
     tracks: int
@@ -121,16 +121,17 @@ def describe(path):
     length = None if b"Estimating duration from bitrate" in listing else _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
     start = float(length[4] or 0.0) if length else 0.0
-    if start < (seconds or 0.0) and _FROM_ZERO.search(listing):  # new ffmpegs say it of no m4a
+    # New ffmpegs count an mp4 from its start, which shows where that is later than its end.
+    if start < (seconds or 0.0) and _FROM_ZERO.search(listing):
         seconds -= start
     tracks = _TRACK.findall(listing)
     return Description(len(tracks), seconds, _subtype(tracks[0]) if tracks else None)
 
 
 def _subtype(track):
-    """The sample format of a lossless track, by what ffmpeg says of it; None of another,
-    which is decoded to floating point or 16 bits."""
-    if re.search(rb", s32p?\b", track):
+    """The sample format of a track of more than 16 bits, by what ffmpeg says of it; None of
+    another, and of lossy ones that are decoded to floating point."""
+    if re.search(rb", s(32|64)p?\b", track):
         return "PCM_24"
     return (
         "FLOAT"

@@ -1,5 +1,6 @@
 """SavedModels → functions, without Keras: they are to load whichever backend it is set to."""
 
+import contextlib
 import dataclasses
 import os
 import tempfile
@@ -12,7 +13,7 @@ from vocaltrack.contract import check_checksums, read_contract
 from vocaltrack.errors import UserError, one_line
 
 PATTERNS = "[]\\"
-_computing_process = None
+_first_process = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,12 +44,14 @@ def load(folder):
 
     Raises:
         UserError: the folder holds none, one of another contract, or one that
-            is damaged.
+            is damaged; or this process forked off one that has loaded one.
     """
     contract = read_contract(folder)
     check_checksums(folder)
+    refuse_a_fork()
     try:
-        loaded = _loaded(Path(folder))
+        with _plain_path(folder) as path:
+            loaded = tf.saved_model.load(path)
     except (OSError, LookupError, ValueError, tf.errors.OpError) as error:
         raise UserError(f"{folder} is no whole SavedModel: {one_line(error)}") from error
 
@@ -69,28 +72,38 @@ def load(folder):
     )
 
 
-def _loaded(folder):
-    """What TensorFlow loads from a folder, in whose path it takes some characters for a
-    pattern; it gets there by another."""
+@contextlib.contextmanager
+def _plain_path(folder):
+    """A path to a folder that holds no character that TensorFlow takes for a pattern."""
     if not set(PATTERNS) & set(str(folder)):
-        return tf.saved_model.load(str(folder))
-    with tempfile.TemporaryDirectory() as place:
-        link = Path(place) / "model"
-        link.symlink_to(folder.resolve(), target_is_directory=True)
-        return tf.saved_model.load(str(link))
+        yield str(folder)
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            place = stack.enter_context(tempfile.TemporaryDirectory())
+            link = Path(place) / "model"
+            link.symlink_to(Path(folder).resolve(), target_is_directory=True)
+        except OSError:
+            link = folder
+        if set(PATTERNS) & set(str(link)):
+            raise UserError(
+                f"{folder} cannot be loaded by TensorFlow from a path with [, ] or a backslash; "
+                "rename the folder"
+            )
+        yield str(link)
 
 
 def refuse_a_fork():
-    """Refuse to compute in a process that forked off one that has computed: TensorFlow's
-    threads stayed behind, and it would wait for them for ever.
+    """Refuse to load a model or to compute in a process that forked off one that has done
+    either: TensorFlow's threads stayed behind, and it would wait for them for ever.
 
     Raises:
         UserError: it did.
     """
-    global _computing_process
-    _computing_process = _computing_process or os.getpid()
-    if _computing_process != os.getpid():
+    global _first_process
+    _first_process = _first_process or os.getpid()
+    if _first_process != os.getpid():
         raise UserError(
-            "this process forked off one that has separated, without TensorFlow's threads; "
+            "this process forked off one that had loaded a model, without TensorFlow's threads; "
             'start it with multiprocessing.get_context("spawn")'
         )

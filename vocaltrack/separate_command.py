@@ -125,7 +125,7 @@ def _separate_one(separator, job, options, file):
 
 def _warn_of_result(source, written):
     for path in written.clipped:
-        warn(f"{path}: clipped; use --clip rescale or float to keep the peaks")
+        warn(f"{path}: clipped; --clip rescale keeps the peaks, and so does float in a .wav")
     if written.gain != 1.0:
         warn(
             f"{source}: output made quieter by {-20 * math.log10(written.gain):.2f} dB "

@@ -151,7 +151,7 @@ def _end_before_tags(file, end):
 def _tag_length(file, end):
     """Bytes of the APE or ID3v1 tag that ends at `end`; 0 where none does."""
     file.seek(max(0, end - ID3_SIZE))
-    if file.read(3) == b"TAG":
+    if end >= ID3_SIZE and file.read(3) == b"TAG":
         return ID3_SIZE
     file.seek(max(0, end - APE_FOOTER))
     footer = file.read(APE_FOOTER)
