@@ -75,22 +75,27 @@ def load(folder):
 @contextlib.contextmanager
 def _plain_path(folder):
     """A path to a folder that holds no character that TensorFlow takes for a pattern."""
-    if not set(PATTERNS) & set(str(folder)):
+    folder = Path(folder)
+    if _is_plain(folder):
         yield str(folder)
         return
     with contextlib.ExitStack() as stack:
         try:
             place = stack.enter_context(tempfile.TemporaryDirectory())
             link = Path(place) / "model"
-            link.symlink_to(Path(folder).resolve(), target_is_directory=True)
+            link.symlink_to(folder.resolve(), target_is_directory=True)
         except OSError:
             link = folder
-        if set(PATTERNS) & set(str(link)):
+        if not _is_plain(link):
             raise UserError(
                 f"{folder} cannot be loaded by TensorFlow from a path with [, ] or a backslash; "
                 "rename the folder"
             )
         yield str(link)
+
+
+def _is_plain(path):
+    return not set(PATTERNS) & set(path.as_posix())  # where a backslash is part of a name
 
 
 def refuse_a_fork():
