@@ -1,6 +1,7 @@
 """Audio, the files that tests make of it, and what they say of those that they refuse."""
 
 import os
+import struct
 import subprocess
 
 import numpy as np
@@ -38,6 +39,11 @@ def convert(source, target, *options):
     if done.returncode:
         pytest.skip(f"this ffmpeg cannot write {target.name}: {done.stderr}")
     return target
+
+
+def ape_footer(length, flags=0):
+    """The end of an APE tag, or its header, which says how long it is with its end."""
+    return b"APETAGEX" + struct.pack("<IIII", 2000, length, 1, flags) + bytes(8)
 
 
 def refusal(call, *words):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.sounds import noise, refusal, sine, written
+from tests.sounds import ape_footer, noise, refusal, sine, written
 from vocaltrack.audio import open_audio, read_audio, resample
 from vocaltrack.config import BLOCK
 from vocaltrack.truncation import mp3_tells_length
@@ -293,8 +293,7 @@ def test_tags_behind_an_mp3_are_no_music(tmp_path, monkeypatch):
     """Nor a reason to ask ffmpeg, of which some count the encoder's padding."""
     path = written(tmp_path / "a.mp3", noise(44100))
     cover = bytes(20_000)
-    footer = b"APETAGEX" + struct.pack("<IIII", 2000, len(cover) + 32, 1, 0) + bytes(8)
-    path.write_bytes(path.read_bytes() + cover + footer)
+    path.write_bytes(path.read_bytes() + cover + ape_footer(len(cover) + 32))
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     file = open_audio(path)
     assert (file.samples, file.exact, file.subtype) == (44100, True, "MPEG_LAYER_III")

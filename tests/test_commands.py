@@ -86,20 +86,6 @@ def test_prepare(called, stems, capsys):
     assert warning.startswith("warning: one song alone trains")
 
 
-@pytest.mark.parametrize("silent", ["train", "valid"])
-def test_a_split_in_which_nobody_sings_is_warned_of(called, stems, capsys, silent):
-    """By its songs: a few chunks may all be of music alone."""
-    counts = {split: {"true": 0, "instrumental": 4} for split in ("train", "valid")}
-    songs = {"train": ["a", "b"], "valid": ["c"]}
-    called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, songs, counts, 0))
-    run("prepare", "--stems", stems, "-o", "records", "--train-chunks", 3)
-    assert capsys.readouterr().err == ""
-    (stems / silent / silent / "vocals.wav").unlink()
-    run("prepare", "--stems", stems, "-o", "records", "--train-chunks", 3)
-    (warning,) = capsys.readouterr().err.splitlines()
-    assert warning.startswith(f"warning: nobody sings in the split {silent}")
-
-
 @pytest.mark.parametrize(("train", "valid"), [(64000, 2048), (8192, 2048), (402, 101), (1, 1)])
 def test_a_quarter_as_many_chunks_validate_up_to_2048(called, stems, train, valid):
     calls = called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 0))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.paths import needs_ffmpeg
-from tests.sounds import convert, noise, refusal, written
+from tests.sounds import ape_footer, convert, noise, refusal, written
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
@@ -284,7 +284,7 @@ def test_wavpack_with_tags_is_read(tmp_path, tags):
     item = struct.pack("<II", 4, 0) + b"Title\0song"
 
     def end(flags):
-        return b"APETAGEX" + struct.pack("<IIII", 2000, len(item) + 32, 1, flags) + bytes(8)
+        return ape_footer(len(item) + 32, flags)
 
     ape, id3 = end(0xA0000000) + item + end(0x80000000), b"TAG" + bytes(125)
     ends = {"APE": ape, "APE without header": item + end(0), "ID3": id3}
@@ -297,9 +297,7 @@ def test_a_tag_that_is_not_as_long_as_it_says_takes_no_sound_away(tmp_path, leng
     """The first has no header, those that follow say that they have one."""
     (tmp_path / "a.wv").write_bytes(
         (b"wvpk" + bytes(296) + b"APETAGEX" + bytes(92))[:400]
-        + b"APETAGEX"
-        + struct.pack("<IIII", 2000, length - (32 if length > 32 else 0), 0, (length > 32) << 31)
-        + bytes(8)
+        + ape_footer(length - (32 if length > 32 else 0), (length > 32) << 31)
     )
     assert end_before_tags(tmp_path / "a.wv") == end
 

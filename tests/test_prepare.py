@@ -331,6 +331,20 @@ def test_a_split_without_songs_is_refused(songs, tmp_path):
         prepare(songs, tmp_path, CHUNKS | {"test": 4}, FEATURES)
 
 
+@pytest.mark.parametrize("silent", ["train", "valid"])
+def test_a_split_in_which_nobody_sings_is_warned_of(songs, tmp_path, capfd, silent):
+    """By its songs: a few chunks may all be of music alone."""
+
+    def warnings(of):
+        prepare(of, tmp_path / str(len(of)), {"train": 4, "valid": 4}, FEATURES)
+        return [line for line in capfd.readouterr().err.splitlines() if "warning" in line]
+
+    music = [song for song in songs if song.split != silent or "vocals" not in song.stems]
+    assert warnings(songs) == []
+    (warning,) = warnings(music)
+    assert warning.startswith(f"warning: nobody sings in the split {silent}")
+
+
 def test_a_stem_that_is_no_ordinary_file_is_not_waited_for(tmp_path):
     (tmp_path / "train" / "song").mkdir(parents=True)
     os.mkfifo(tmp_path / "train" / "song" / "vocals.wav")

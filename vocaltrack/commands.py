@@ -71,11 +71,6 @@ def prepare(options):
     for split, kinds in manifest.counts.items():
         made = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
         say(f"{split}: {number_of(len(manifest.songs[split]), 'song')}, chunks: {made}")
-        if not any("vocals" in song.stems for song in songs if song.split == split):
-            warn(
-                f"nobody sings in the split {split}; sort your songs into folders named "
-                "train and valid, with vocals in both"
-            )
         if split == "train" and len(manifest.songs[split]) == 1:
             warn(
                 "one song alone trains, so there are no amalgamations; sort your songs "

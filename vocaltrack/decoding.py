@@ -112,8 +112,8 @@ class AudioFile:
         """The file's blocks from its sample `first`, through libsndfile."""
         dtype = "float64" if self.subtype in WIDE_SUBTYPES else "float32"
         done, wanted = 0, np.inf if self.stop is None else self.stop - first
-        in_order = from_ogg if is_vorbis_order(self.path, self.subtype) else lambda block: block
         try:
+            is_ogg_order = is_vorbis_order(self.path, self.subtype)
             with soundfile.SoundFile(file_name(self.path)) as file:
                 if first:
                     file.seek(first)
@@ -123,7 +123,7 @@ class AudioFile:
                     if not len(block):
                         return
                     done += len(block)
-                    yield in_order(block)
+                    yield from_ogg(block) if is_ogg_order else block
         except (OSError, RuntimeError, ValueError) as error:
             good = self._good_until(first + done)
             raise self.damaged(good - self.first, one_line(error)) from error

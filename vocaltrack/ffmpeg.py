@@ -133,11 +133,9 @@ def _subtype(track):
     another, and of lossy ones that are decoded to floating point."""
     if re.search(rb", s(32|64)p?\b", track):
         return "PCM_24"
-    return (
-        "FLOAT"
-        if track.startswith(_LOSSLESS_FLOATS) and re.search(rb", (flt|dbl)p?\b", track)
-        else None
-    )
+    if track.startswith(_LOSSLESS_FLOATS) and re.search(rb", (flt|dbl)p?\b", track):
+        return "FLOAT"
+    return None
 
 
 @contextlib.contextmanager

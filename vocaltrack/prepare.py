@@ -113,6 +113,11 @@ def _check_wanted(songs, chunks):
                     f"no {what} in the split {split}; add some "
                     f"(of stems, in a folder named {split})"
                 )
+        if wanted and not any("vocals" in names for names in stems):
+            warn(
+                f"nobody sings in the split {split}; sort your songs into folders named "
+                "train and valid, with vocals in both"
+            )
 
 
 def _shards(songs, folder, chunks, features, mixtures, seed):
