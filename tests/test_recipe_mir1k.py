@@ -241,6 +241,8 @@ def test_reports_of_a_split_are_taken_together(compare, tmp_path):
         ("scores-further-valid.json", "recipes/mir1k/README.md"),
         ("scores-long-test.json", "recipes/mir1k/README.md"),
         ("scores-long-valid.json", "recipes/mir1k/README.md"),
+        ("scores-wide-test.json", "recipes/mir1k/README.md"),
+        ("scores-wide-valid.json", "recipes/mir1k/README.md"),
     ],
 )
 def test_the_tables_of_the_pages_are_the_recipes(recipe, scores, page):

@@ -28,12 +28,15 @@ COMPARED = {
     "uhnet-long over unet-on": (("unet-on-0", "unet-on-1"), ("uhnet-long-0", "uhnet-long-1")),
     "uhnet-long over uhnet-on": (("uhnet-on-0", "uhnet-on-1"), ("uhnet-long-0", "uhnet-long-1")),
     "hdc-long over hdc": (("hdc",), ("hdc-long",)),
-    "wide-0 over unet": (("unet-0", "unet-1"), ("wide-0",)),
-    "wide-0 over uhnet-of-unet": (("uhnet-of-unet",), ("wide-0",)),
-    "wide-on-0 over wide-0": (("wide-0",), ("wide-on-0",)),
-    "uhnet-wide-0 over wide-on-0": (("wide-on-0",), ("uhnet-wide-0",)),
-    "uhnet-wide-0 over uhnet-long": (("uhnet-long-0", "uhnet-long-1"), ("uhnet-wide-0",)),
-    "uhnet-wide-0 over unet-on": (("unet-on-0", "unet-on-1"), ("uhnet-wide-0",)),
+    "wide over unet": (("unet-0", "unet-1"), ("wide-0", "wide-1")),
+    "wide over uhnet-of-unet": (("uhnet-of-unet",), ("wide-0", "wide-1")),
+    "wide-on over wide": (("wide-0", "wide-1"), ("wide-on-0", "wide-on-1")),
+    "uhnet-wide over wide-on": (("wide-on-0", "wide-on-1"), ("uhnet-wide-0", "uhnet-wide-1")),
+    "uhnet-wide over uhnet-long": (
+        ("uhnet-long-0", "uhnet-long-1"),
+        ("uhnet-wide-0", "uhnet-wide-1"),
+    ),
+    "uhnet-wide over unet-on": (("unet-on-0", "unet-on-1"), ("uhnet-wide-0", "uhnet-wide-1")),
     "hdc:clusters over dc": (("dc",), ("hdc:clusters",)),
 }
 CLUSTERINGS = ("dc", "hdc:clusters")
