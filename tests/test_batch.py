@@ -54,7 +54,7 @@ def test_files_have_both_stems_and_their_own_names(music):
     ]
 
 
-def test_a_file_given_twice_is_taken_once(music):
+def test_a_file_given_twice_is_taken_once(music, capsys):
     os.symlink(music / "b.mp3", music.parent / "link.mp3")
     inputs = ["music/b.mp3", "music/../music/b.mp3", music / "b.mp3", "link.mp3", "music/album"]
     assert [source for source, _ in planned(inputs, "out", stems=("vocals",))] == [
@@ -62,6 +62,8 @@ def test_a_file_given_twice_is_taken_once(music):
         "music/album/1.flac",
         "music/album/cd2/1.m4a",
     ]
+    told = "warning: link.mp3 is music/b.mp3 by another name; it is separated once"
+    assert capsys.readouterr().err.splitlines() == [told]
 
 
 def test_a_sample_format_that_an_output_cannot_have_is_refused(music):

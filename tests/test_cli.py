@@ -442,8 +442,8 @@ def test_wrong_datasets_runs_and_models_are_refused_before_tensorflow_loads(
     (tmp_path / "songs" / "valid" / "song" / "vocals.wav").touch()
     (tmp_path / "whole").mkdir()
     Manifest(FeatureConfig(), (0.0,) * 128, (1.0,) * 128, {}, {"train": []}, {}, 0).save("whole")
-    for module in ("commands", "separate_command"):
-        monkeypatch.setattr(f"vocaltrack.{module}.load_tensorflow", None)
+    for loading in ("commands.load_keras", "separate_command.load_tensorflow"):
+        monkeypatch.setattr(f"vocaltrack.{loading}", None)
     code, error = run(capsys, *words)
     assert code == 2 and said in error
     assert not (tmp_path / "records").exists()

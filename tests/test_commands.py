@@ -279,7 +279,9 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
 
     monkeypatch.setattr("vocaltrack.audio.open_audio", opened)
     monkeypatch.setattr("vocaltrack.ffmpeg.decode", decoded)
-    monkeypatch.setattr("vocaltrack.ffmpeg.describe", lambda path: Description(2, 60.0, None))
+    monkeypatch.setattr(
+        "vocaltrack.ffmpeg.describe", lambda path: Description(2, 60.0, False, None)
+    )
     run("separate", song, tmp_path / "v.wav")
     assert capsys.readouterr().err.splitlines() == [
         f"warning: {song}: holds 2 audio tracks, of which the first was separated",

@@ -61,7 +61,7 @@ def open_audio(path, start=0.0, duration=None, track=0):
     if samples is not None:
         if exact and samples and first >= samples:
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
-        left = min(samples, stop or samples) - first
+        left = max(0, min(samples, stop or samples) - first)
     is_cut = is_cut or state == "cut"
     file = AudioFile(path, rate, channels, left, subtype, first, stop, exact, is_cut, track)
     if is_cut and (stop is None or samples is not None and stop > samples):

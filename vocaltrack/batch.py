@@ -6,7 +6,7 @@ import string
 from pathlib import Path
 
 from vocaltrack.config import FILENAME, STEM_NAMES
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, warn
 from vocaltrack.files import real_path
 from vocaltrack.formats import choose_subtype, is_audio, writable_format
 
@@ -109,7 +109,7 @@ def _files_below(folder):
 def _sources(inputs, folder):
     """(file, track) of each input, those in folders in order of their names, but
     hidden ones; links that lead nowhere too, so that their loss is told."""
-    outputs, seen = real_path(folder), set()
+    outputs, seen = real_path(folder), {}
     for given in map(Path, inputs):
         found = [(given, given.stem)]
         if given.is_dir():
@@ -129,5 +129,7 @@ def _sources(inputs, folder):
         for path, track in found:
             real = real_path(path)
             if real not in seen:
-                seen.add(real)
+                seen[real] = path
                 yield path, track
+            elif os.path.abspath(path) != os.path.abspath(seen[real]):
+                warn(f"{path} is {seen[real]} by another name; it is separated once")

@@ -10,7 +10,7 @@ from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.separate_command import separate
-from vocaltrack.tensorflow_loading import load_tensorflow, without_settings
+from vocaltrack.tensorflow_loading import load_keras
 
 __all__ = ["evaluate", "export", "prepare", "separate", "train_clustering", "train_unet"]
 
@@ -123,9 +123,8 @@ def _refuse_to_replace(path, songs):
 
 def _load():
     """Load TensorFlow and Keras; a signal meanwhile ends the process at once."""
-    with signals.at_once(), without_settings():
-        load_tensorflow()
-        import keras  # noqa: F401
+    with signals.at_once():
+        load_keras()
 
 
 def _train(options, network):

@@ -56,13 +56,15 @@ class Description:
 
     Attributes:
         tracks: number of audio tracks, of which the first is read.
-        seconds: length of the whole, or None where the file does not say it.
+        seconds: length of the whole, or None where nothing tells it.
+        is_guess: whether that follows from the bit rate, not from what the file says.
         subtype: sample format of the first track as libsndfile would name it, where it is
             of more than 16 bits and not lossy; of integers of 32 bits those 24 that are read.
     """
 
     tracks: int
     seconds: float | None
+    is_guess: bool
     subtype: str | None
 
 
@@ -118,14 +120,15 @@ def describe(path):
     """What a file says of itself: a `Description`."""
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", _input(path)]
     listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
-    length = None if b"Estimating duration from bitrate" in listing else _LENGTH.search(listing)
+    length = _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
     start = float(length[4] or 0.0) if length else 0.0
     # New ffmpegs count an mp4 from its start, which shows where that is later than its end.
     if start < (seconds or 0.0) and _FROM_ZERO.search(listing):
         seconds -= start
     tracks = _TRACK.findall(listing)
-    return Description(len(tracks), seconds, _subtype(tracks[0]) if tracks else None)
+    is_guess = b"Estimating duration from bitrate" in listing
+    return Description(len(tracks), seconds, is_guess, _subtype(tracks[0]) if tracks else None)
 
 
 def _subtype(track):

@@ -85,12 +85,15 @@ def separate_file(separator, file, targets, clip="rescale", progress=None):
         UserError: the file cannot be read or a target not be written; none is
             left behind then.
     """
-    try:
-        return _write(separator, file, targets, 1.0, clip, progress)
-    except _TooLoud as error:
-        # Once more, since the stems of a long file are not kept: with room for rounding.
-        gain = (1.0 - 1e-6) / error.peak
-        return _write(separator, file, targets, gain, "clamp", progress, error.masks)
+    gain, masks = 1.0, None
+    while True:
+        try:
+            return _write(separator, file, targets, gain, clip, progress, masks)
+        except _TooLoud as error:
+            # Once more, since the stems of a long file are not kept: with room for rounding.
+            # Griffin-Lim makes more of that than there is room for, and asks for a third.
+            gain *= (1.0 - 1e-6) / error.peak
+            masks = error.masks
 
 
 def plan_targets(file, paths, subtype=None, clip="rescale"):

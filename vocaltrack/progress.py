@@ -14,6 +14,8 @@ class _Bar(tqdm):
     @property
     def format_dict(self):
         values = super().format_dict
+        if values["total"] is not None:  # a guess may be short, and beyond it tqdm complains
+            values["n"] = min(values["n"], values["total"])
         return values | {"speed": f"{values['rate'] or 0.0:.0f} times real time"}
 
 
@@ -48,7 +50,7 @@ def progress_bar(file, quiet=False):
     Yields:
         function of the seconds done.
     """
-    total = None if file.samples is None else round(file.samples / file.sample_rate, 1)
+    total = None if file.samples is None else file.samples / file.sample_rate
     form = "{desc}: {n:.0f} of {total:.0f} s |{bar}| {speed}, {remaining} to go"
     if total is None:
         form = "{desc}: {n:.0f} s, {speed}"

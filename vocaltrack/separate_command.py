@@ -138,7 +138,8 @@ def _warn_of_result(source, written):
 def _warn_of_film(film, file, end):
     if film.tracks > 1:
         warn(f"{file.path}: holds {film.tracks} audio tracks, of which the first was separated")
-    if film.seconds and file.stop is None and end < film.seconds - SHORTER:
+    is_told = film.seconds and not film.is_guess
+    if is_told and file.stop is None and end < film.seconds - SHORTER:
         warn(
             f"{file.path}: is {film.seconds:.2f} s long by its header, its sound {end:.2f} s; it "
             "begins later, has gaps or ends before, and what was written is the sound alone"

@@ -77,7 +77,8 @@ def example(chunks, training, config):
     filled = fill_silence(mixture, config)
     share = proportion_mask(vocals, accompaniment, config)
     weight = power_weight(mixture, training.power_exponent)
-    weight = weight * ops.cast(filled == mixture, "float32")
+    is_heard = ops.all(filled == mixture, axis=2, keepdims=True)
+    weight = weight * ops.cast(is_heard, "float32")
     log_mel = fill_bands(filled, config)
     if training.model in UNETS:
         return log_mel, share[..., None], weight

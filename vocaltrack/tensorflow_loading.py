@@ -40,6 +40,13 @@ def load_tensorflow(cores=None, verbose=False):
         tf.config.threading.set_inter_op_parallelism_threads(cores)
 
 
+def load_keras():
+    """Import TensorFlow and Keras without the user's settings of Keras."""
+    with without_settings():
+        load_tensorflow()
+        import keras  # noqa: F401
+
+
 def _import_silently():
     # For so long only: processes started from here are to decide for themselves.
     with _environment({"TF_CPP_MIN_LOG_LEVEL": "3"}), stderr_lost():

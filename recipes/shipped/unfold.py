@@ -16,9 +16,9 @@ import dataclasses
 import re
 from pathlib import Path
 
-from vocaltrack.tensorflow_loading import load_tensorflow
+from vocaltrack.tensorflow_loading import load_keras
 
-load_tensorflow()
+load_keras()
 import numpy as np
 import tensorflow as tf
 from keras import Model, layers

@@ -12,9 +12,9 @@ import dataclasses
 import os
 from pathlib import Path
 
-from vocaltrack.tensorflow_loading import load_tensorflow
+from vocaltrack.tensorflow_loading import load_keras
 
-load_tensorflow()
+load_keras()
 import numpy as np
 from keras import layers
 
