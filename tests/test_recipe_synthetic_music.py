@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.sounds import refusal
 from vocaltrack.augmentation import rms
 
 SECONDS = 20.0
@@ -119,6 +120,19 @@ def test_amplifiers_clip_and_dull(music):
         assert high < 20 * np.log10(1 / len(harmonics) / 2) - 15
 
 
+def said(what):
+    """What `subprocess.run` returns of a program that says this on stderr."""
+    return subprocess.CompletedProcess([], 0, b"", what)
+
+
+def test_a_soundfont_that_fluidsynth_does_not_read_is_refused(music, monkeypatch, tmp_path):
+    """FluidSynth plays its own in its place, and calls it a success."""
+    complaint = b"fluidsynth: error: fluid_is_soundfont(): expected RIFF chunk id '0x46464952'"
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: said(complaint))
+    refusal(lambda: music.write_song(7, tmp_path, 0, "font.sf2"), "font.sf2 cannot be read as")
+    assert not list(tmp_path.iterdir())
+
+
 def test_songs_are_written_as_stems_once(music, monkeypatch, tmp_path):
     """With a sine in FluidSynth's place, which the tests do without."""
 
@@ -127,6 +141,7 @@ def test_songs_are_written_as_stems_once(music, monkeypatch, tmp_path):
         assert 0.0 < notes.length < 60.0
         seconds = np.arange(round(music.SECONDS * 1.1 * music.RENDERED_RATE)) / music.RENDERED_RATE
         soundfile.write(path, 0.3 * np.sin(2 * np.pi * 440 * seconds), music.RENDERED_RATE)
+        return said(b"")
 
     monkeypatch.setattr(subprocess, "run", fluidsynth)
     music.write_song(7, tmp_path, 0, "font.sf2")

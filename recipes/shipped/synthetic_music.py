@@ -68,17 +68,23 @@ def midi(part):
 
 
 def play(part, soundfont):
-    """A part as FluidSynth plays it, dry: float32 [samples] at 16 kHz."""
+    """A part as FluidSynth plays it, dry: float32 [samples] at 16 kHz.
+
+    Raises:
+        UserError: FluidSynth does not read the soundfont.
+    """
     with tempfile.TemporaryDirectory() as folder:
         notes, played = Path(folder) / "part.mid", Path(folder) / "part.wav"
         midi(part).save(notes)
         options = ["-o", "synth.reverb.active=0", "-o", "synth.chorus.active=0", "-g", "0.5"]
-        subprocess.run(
+        said = subprocess.run(
             ["fluidsynth", "-ni", *options, "-r", str(RENDERED_RATE), "-F", played]
             + [soundfont, notes],
             check=True,
             capture_output=True,
-        )
+        ).stderr
+        if b"fluidsynth: error" in said:  # it plays its own soundfont then
+            raise UserError(f"{soundfont} cannot be read as a soundfont; give another")
         audio, _ = soundfile.read(played, dtype="float32", always_2d=True)
     samples = round(SECONDS * RENDERED_RATE)
     mono = audio.mean(axis=1)[:samples]
