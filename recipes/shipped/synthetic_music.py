@@ -134,8 +134,8 @@ def write_song(number, output, seed, soundfont):
     path = output / "train" / f"synthetic-{number:03}" / "accompaniment.opus"
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     audio = invent(number, seed, soundfont)
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(
         path,
         lambda p: soundfile.write(
