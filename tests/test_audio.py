@@ -120,6 +120,23 @@ def test_trailing_and_missing_bytes_of_careless_headers_are_no_damage(tmp_path):
     assert len(read_audio(path)[0]) == 1000
 
 
+def test_flac_files_behind_each_other_are_refused(tmp_path):
+    """libsndfile reads the first alone."""
+    path = written(tmp_path / "a.flac", noise(8000), 8000, "PCM_16")
+    open_audio(path)
+    path.write_bytes(2 * path.read_bytes())
+    refusal(lambda: open_audio(path), path, "holds several FLAC files")
+
+
+def test_a_flac_that_was_cut_out_of_another_needs_ffmpeg(tmp_path, no_ffmpeg):
+    path = written(tmp_path / "a.flac", noise(8000), 8000, "PCM_16")
+    content = path.read_bytes()
+    first = next(at for at in range(42, len(content)) if content[at : at + 2] == b"\xff\xf8")
+    assert content[first + 4] == 0
+    path.write_bytes(content[: first + 4] + b"\7" + content[first + 5 :])
+    refusal(lambda: open_audio(path), path, "cut out of a longer flac", "install ffmpeg")
+
+
 def test_ogg_streams_in_a_row_are_refused_since_only_the_first_would_be_read(tmp_path):
     path = written(tmp_path / "a.ogg", noise(44100))
     path.write_bytes(2 * path.read_bytes())

@@ -177,6 +177,20 @@ def test_lossless_m4a_gives_the_samples_of_the_wav(tmp_path):
 
 
 @needs_ffmpeg
+def test_a_flac_that_was_cut_out_of_another_is_read_from_its_own_start(tmp_path):
+    """Its frames keep their numbers, by which libsndfile seeks."""
+    wav = written(tmp_path / "a.wav", noise(5 * RATE), RATE, "PCM_16")
+    whole = read_audio(convert(wav, tmp_path / "whole.flac"))[0]
+    options = "-ss", "2", "-i", tmp_path / "whole.flac", "-map", "1:a", "-c:a", "copy"
+    cut = convert(wav, tmp_path / "cut.flac", *options)
+    audio, rate = read_audio(cut)
+    assert rate == RATE and 2.8 * RATE < len(audio) < 3.2 * RATE
+    np.testing.assert_array_equal(audio, whole[-len(audio) :])
+    part = np.concatenate(list(open_audio(cut, 1.5, 0.5).blocks()))
+    np.testing.assert_array_equal(part, audio[round(1.5 * RATE) : 2 * RATE])
+
+
+@needs_ffmpeg
 @pytest.mark.parametrize(
     ("name", "options"),
     [("a.m4a", ["-movflags", "+faststart"]), ("a.mkv", []), ("a.mp3", ["-write_xing", "0"])],

@@ -100,6 +100,13 @@ def _by_libsndfile(path):
     if not info.frames and path.stat().st_size > MOST_HEADER:
         raise RuntimeError("it says that it holds no samples")
     has_ffmpeg = shutil.which("ffmpeg") is not None
+    state = truncation.flac_state(path) if info.format == "FLAC" else "whole"
+    if state == "several":
+        raise UserError(f"{path} holds several FLAC files, one behind the other; make one of them")
+    if state == "later" and not has_ffmpeg:
+        raise UserError(f"{path} was cut out of a longer flac as it was; install ffmpeg to read it")
+    if state == "later":
+        raise RuntimeError("it was cut out of a longer one")
     if info.frames >= 2**62 and not has_ffmpeg:
         raise UserError(f"{path} does not say how long it is; install ffmpeg to read it")
     if info.frames >= 2**62 or not exact and has_ffmpeg:

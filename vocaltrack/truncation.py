@@ -1,6 +1,7 @@
 """Files that hold less than they say, or more than libsndfile reads of them:
 it passes over both in silence."""
 
+import mmap
 import re
 import zlib
 
@@ -23,6 +24,9 @@ OGG_FAULTS = {
     "several": "holds several Ogg streams; make one of them, e.g. a flac",
     "damaged": "is damaged (a page does not fit its checksum, or is missing); give a whole file",
 }
+FLAC = b"fLaC"
+FLAC_STARTS = (b"\0\0\0\x22", b"\x80\0\0\x22")  # of what follows that
+FLAC_FRAMES = (b"\xff\xf8", b"\xff\xf9")  # how a frame begins; its number is two bytes on
 # Ogg's checksum goes through the bits the other way round than zlib's.
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 COUNTED = ("AVR", "MPC2K", "MAT5", "NIST")
@@ -80,6 +84,30 @@ def ogg_state(path):
         if sounds > 1:
             return "several"
         return "cut" if running else "whole"
+
+
+def flac_state(path):
+    """How a FLAC file is: "whole", or "later" for a part cut out of another, whose frames
+    keep their numbers, by which libsndfile seeks, or "several" where a second begins behind the
+    first, which it does not read; "whole" also for what is no FLAC file."""
+    with open(path, "rb") as file:
+        skip_tags(file)
+        if file.read(len(FLAC)) != FLAC:
+            return "whole"
+        is_last = False
+        while not is_last and len(block := file.read(4)) == 4:
+            is_last = block[0] & 0x80
+            file.seek(int.from_bytes(block[1:], "big"), 1)
+        at = file.tell()
+        frame = file.read(5)
+        if frame[:2] in FLAC_FRAMES and any(frame[4:]):
+            return "later"
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            while (at := content.find(FLAC, at)) >= 0:
+                at += len(FLAC)
+                if content[at : at + 4] in FLAC_STARTS:
+                    return "several"
+    return "whole"
 
 
 def ogg_checksum(page):
