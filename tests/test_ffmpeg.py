@@ -220,6 +220,17 @@ def test_audio_tracks_are_counted_and_the_first_is_read(tmp_path):
 
 
 @needs_ffmpeg
+@pytest.mark.parametrize("track", (0, 1))
+def test_peaks_beyond_full_scale_are_kept(tmp_path, track):
+    """A lossy codec makes them of music that nearly reaches it."""
+    loud = written(tmp_path / "loud.wav", 0.99 * np.sign(noise(RATE)), RATE, "PCM_16")
+    codecs = ["-map", "0:a", "-map", "0:a", f"-c:a:{track}", "mp2", f"-c:a:{1 - track}", "flac"]
+    film = open_audio(convert(loud, tmp_path / "a.mkv", *codecs), track=track)
+    peak = max(np.abs(block).max() for block in film.blocks())
+    assert peak > 1.1
+
+
+@needs_ffmpeg
 def test_a_length_that_is_guessed_from_the_bit_rate_is_told_as_that(tmp_path):
     sound = np.concatenate([np.zeros((12 * RATE, 2)), noise(18 * RATE)])
     wav = written(tmp_path / "a.wav", sound, RATE, "PCM_16")

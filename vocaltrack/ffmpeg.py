@@ -118,8 +118,7 @@ def decode(path, track=0):
 
 def describe(path):
     """What a file says of itself: a `Description`."""
-    command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", _input(path)]
-    listing = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
+    listing = _listing(path)
     length = _LENGTH.search(listing)
     seconds = length and sum(float(n) * u for n, u in zip(length.groups(), (3600, 60, 1)))
     start = float(length[4] or 0.0) if length else 0.0
@@ -129,6 +128,11 @@ def describe(path):
     tracks = _TRACK.findall(listing)
     is_guess = b"Estimating duration from bitrate" in listing
     return Description(len(tracks), seconds, is_guess, _subtype(tracks[0]) if tracks else None)
+
+
+def _listing(path):
+    command = ["ffmpeg", "-nostdin", "-hide_banner", "-i", _input(path)]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).stderr
 
 
 def _subtype(track):
@@ -146,13 +150,16 @@ def _decoder(path, track):
     # A change of rate or channels is an error, where ffmpeg would adapt what follows.
     command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-reinit_filter", "0"]
     # The times in the file are of no use here, and make AU's writer complain.
-    command += ["-i", _input(path), "-map", f"0:a:{track}", "-af", "asetpts=N/SR/TB"]
+    read = ["-i", _input(path), "-map", f"0:a:{track}", "-af", "asetpts=N/SR/TB"]
     # The AU header tells rate and channels before the first sample, in a pipe too.
-    command += ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    write = ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     with tempfile.TemporaryFile() as messages:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
+                [*command, *_decoder_choice(path, track), *read, *write],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=messages,
             )
         except OSError as error:
             raise UserError(
@@ -165,6 +172,12 @@ def _decoder(path, track):
             process.kill()
             process.stdout.close()
             process.wait()
+
+
+def _decoder_choice(path, track):
+    """For MPEG layer II, ffmpeg's own choice cuts peaks at full scale."""
+    codecs = _TRACK.findall(_listing(path))[track:]
+    return [f"-c:a:{track}", "mp2float"] if codecs and codecs[0].startswith(b"mp2") else []
 
 
 def _is_playlist(path):
