@@ -15,6 +15,7 @@ from vocaltrack.cli import build_parser, main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.records import Manifest
+from vocaltrack.separate_command import _separate_one
 
 
 def run(capsys, *words):
@@ -220,6 +221,21 @@ def test_one_broken_file_of_several_gives_1_and_the_others_are_written(
         "out/song/accompaniment.wav",
         "out/song/vocals.wav",
     ]
+
+
+def test_what_failed_before_an_interrupt_is_told(capsys, tmp_path, song, fake, monkeypatch):
+    def separate_one(separator, job, options, file):
+        if job.source.name == "last.wav":
+            raise KeyboardInterrupt
+        return _separate_one(separator, job, options, file)
+
+    monkeypatch.setattr("vocaltrack.separate_command._separate_one", separate_one)
+    words = ["separate", tmp_path / "absent.wav", song, tmp_path / "last.wav", "-o", tmp_path]
+    code, error = run(capsys, *words)
+    assert code == 130
+    summary, failure, end = error.splitlines()
+    assert summary == "1 of 3 files were separated"
+    assert "absent.wav: no such file" in failure and end == "vocaltrack: interrupted"
 
 
 def test_many_files_one_stem_and_a_pattern(capsys, tmp_path, song, fake):

@@ -50,16 +50,19 @@ def _separate(options):
     if options.verbose:
         say(f"TensorFlow loaded in {imported - started:.1f} s")
         say(f"{options.model} loaded in {time.perf_counter() - imported:.1f} s")
-    failed = []
-    for job in jobs:
-        try:
-            _separate_one(separator, job, options, file)
-        except (UserError, OSError) as error:
-            if len(jobs) == 1:
-                raise
-            failed.append(error)
-    if failed:
-        remark(f"{len(jobs) - len(failed)} of {len(jobs)} files were separated")
+    done, failed = 0, []
+    try:
+        for job in jobs:
+            try:
+                _separate_one(separator, job, options, file)
+                done += 1
+            except (UserError, OSError) as error:
+                if len(jobs) == 1:
+                    raise
+                failed.append(error)
+    finally:  # on Ctrl-C too
+        if failed:
+            remark(f"{done} of {len(jobs)} files were separated")
         for error in failed:
             tell(error)
     return 1 if failed else 0
