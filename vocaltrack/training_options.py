@@ -52,7 +52,7 @@ def _add_training(parser, models):
         choices=DECAYS,
         default=DEFAULTS.decay,
         help="plateau: halve the rate when the validation loss stalls for 3 epochs; cosine: warm "
-        "up over 200 steps, then fall to zero at the last epoch",
+        "up over 200 steps (or a tenth of all, where that is fewer), then fall to zero at the last",
     )
     parser.add_argument(
         "--batch-size", type=number(int, 1, 4096), default=DEFAULTS.batch_size, help="chunks a step"
@@ -79,7 +79,7 @@ def _add_training(parser, models):
         "--patience",
         type=COUNT,
         default=DEFAULTS.patience,
-        help="epochs without improvement until it stops; with a cosine as many as --epochs",
+        help="epochs without improvement until it stops; with a cosine give as many as --epochs",
     )
     parser.add_argument(
         "--seed", type=SEED, default=DEFAULTS.seed, help="of weights, dropout and shuffling"
