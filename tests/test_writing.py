@@ -1,8 +1,11 @@
 """Writing: targets refused before the work, exact integers, whole files or none."""
 
+import errno
+import gc
 import json
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +222,23 @@ def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path, monkeypatch, error
     refusal(lambda: write(target, noise(10)), target, "cannot be written", "disk full")
     assert names(tmp_path) == ["a.wav"]
     assert target.read_bytes() == b"what was there"
+
+
+def test_a_disk_that_is_full_from_the_start_is_told_once(tmp_path, monkeypatch):
+    """What is raised when soundfile's file is collected, Python prints."""
+    printed = []
+    monkeypatch.setattr(sys, "unraisablehook", printed.append)
+
+    class Full(writing.WatchedFile):
+        def write(self, data):
+            self.error = OSError(errno.ENOSPC, "No space left on device")
+            return len(data)
+
+    monkeypatch.setattr(writing, "WatchedFile", Full)
+    refusal(lambda: write(tmp_path / "a.wav", noise(10)), "a.wav cannot be written (No space left")
+    gc.collect()
+    assert printed == []
+    assert names(tmp_path) == []
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")

@@ -127,8 +127,9 @@ def audio_writers(targets, sample_rate, channels, gain=1.0):
                 file = soundfile.SoundFile(
                     watched, "w", sample_rate, channels, subtype=subtype, format=kind
                 )
-            writer = AudioWriter(file, watched, path, gain)
-            writers[stem] = stack.enter_context(contextlib.closing(writer))
+                writer = AudioWriter(file, watched, path, gain)
+                # Before the error of a full disk is raised: SoundFile must close first.
+                writers[stem] = stack.enter_context(contextlib.closing(writer))
         yield writers
         for writer in writers.values():  # all, before the first takes its place
             writer.close()
