@@ -127,13 +127,28 @@ def test_bss_eval_leaves_out_seconds_in_which_a_stem_is_silent():
     assert metrics.bss_eval(references, estimates, RATE)["SDR"] == pytest.approx(15.0, abs=1e-3)
 
 
+def test_seconds_in_which_the_vocals_are_missed_count_as_faint_ones_do():
+    references = stems(5)
+    estimates = disturbed(references, (10.0, 40.0, 20.0, 30.0, 30.0))
+    for left in (1e-4, 0.0):
+        estimates[0, RATE : 4 * RATE] *= left
+        scores = metrics.bss_eval(references, estimates, RATE)
+        assert scores["SDR"] == pytest.approx(0.0, abs=2e-3)
+    assert scores["SIR"] > 15.0  # of the two others
+    scores = metrics.bss_eval(references, estimates, RATE, all_frames=True)
+    assert scores["SDR"] == pytest.approx(20.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("silent", ("references", "estimates"))
 @pytest.mark.parametrize("stem", (0, 1))
-def test_bss_eval_of_a_stem_that_is_silent_throughout(silent, stem):
+@pytest.mark.parametrize("all_frames", (False, True))
+def test_bss_eval_of_a_stem_that_is_silent_throughout(silent, stem, all_frames):
     signals = {"references": stems(2), "estimates": stems(2, seed=1)}
     signals[silent][stem] = 0.0
-    scores = metrics.bss_eval(**signals, sample_rate=RATE)
+    scores = metrics.bss_eval(**signals, sample_rate=RATE, all_frames=all_frames)
     assert list(scores) == ["SDR", "SIR", "ISR", "SAR"]
+    if silent == "estimates" and stem == 0 and not all_frames:
+        assert scores.pop("SDR") == 0.0
     assert all(math.isnan(value) for value in scores.values())
 
 

@@ -10,7 +10,7 @@ from vocaltrack.progress import counted
 from vocaltrack.song_scores import METRICS, leakage, score_native, score_song
 
 METRIC = "museval BSS Eval v4, 1 s frames, median over "
-FRAMES = METRIC + "the frames in which the vocals sound"
+FRAMES = METRIC + "the frames in which the vocals sound (SDR 0 dB where none come out)"
 ALL_FRAMES = METRIC + "all frames that it scores, at each song's own rate and channels"
 
 
@@ -133,9 +133,12 @@ def table(report):
             cells.append(_cell(scores.get(metric), "mean", digits, "–"))
         cells.append(_cell(scores.get("instrumental_db"), "worst", 1, "silent"))
         lines.append("| " + " | ".join(cells) + " |")
+    undefined = (
+        "SIR, ISR and SAR" if report["versions"]["metric"] == FRAMES else "SDR, SIR, ISR and SAR"
+    )
     lines += [
-        f"\n{system} returned silence for {len(scores['silent_songs'])} of the songs; their SDR, "
-        "SIR, ISR and SAR are undefined and left out, and so is their SI-SDR from the mean."
+        f"\n{system} returned silence for {len(scores['silent_songs'])} of the songs; their "
+        f"{undefined} are undefined and left out, and so is their SI-SDR from the mean."
         for system, scores in report["summary"].items()
         if scores.get("silent_songs")
     ]

@@ -51,30 +51,39 @@ def bss_eval(references, estimates, sample_rate, all_frames=False):
         references, estimates: float [2, samples] or [2, samples, channels]: vocals,
             accompaniment.
         sample_rate: Hz.
-        all_frames: score soft frames as well, as museval's own tables do.
+        all_frames: score soft frames as well, and none whose estimate is silent, as museval's
+            own tables do.
 
     Returns:
         dict from "SDR", "SIR", "ISR", "SAR" to the vocals' median over
-        frames in dB. Left out are the frames that museval gives as NaN (a
-        reference or an estimate is all zero) and, unless `all_frames`, those whose
+        frames in dB; NaN if none is left. Left out are the frames that museval gives as NaN
+        (a reference or an estimate is all zero) and, unless `all_frames`, those whose
         true vocals lie 60 dB below the song's loudest frame, where stems that went
-        through a lossy codec hold its noise. All four are NaN where a reference or an
-        estimate is silent throughout, or so the sum of its channels, which museval refuses.
+        through a lossy codec hold its noise. Unless `all_frames`, the SDR is 0 dB where
+        the estimated vocals alone are silent, as it is of any faint estimate: else it would
+        pay to be silent where a song is hard.
     """
-    sums = (np.reshape(stem, (len(stem), -1)).sum(axis=1) for stem in (*references, *estimates))
-    if not all(map(np.any, sums)):
-        return dict.fromkeys(("SDR", "SIR", "ISR", "SAR"), float("nan"))
-    stems = (np.asarray(stems, np.float64) for stems in (references, estimates))
-    sdr, isr, sir, sar, _ = museval_metrics.bss_eval(
-        *(stem if stem.ndim == 3 else stem[..., np.newaxis] for stem in stems),
-        window=sample_rate,
-        hop=sample_rate,
+    references, estimates = (
+        np.reshape(np.asarray(stems, np.float64), (2, len(stems[0]), -1))
+        for stems in (references, estimates)
     )
-    starts = sample_rate * np.arange(len(sdr[0]))
-    levels = np.array([level_db(references[0][s : s + sample_rate]) for s in starts])
+    starts = sample_rate * np.arange(max(references.shape[1] // sample_rate, 1))
+    frames = dict.fromkeys(("SDR", "ISR", "SIR", "SAR"), np.full(len(starts), np.nan))
+    if all(stem.sum(axis=1).any() for stem in (*references, *estimates)):  # or museval refuses
+        scores = museval_metrics.bss_eval(
+            references, estimates, window=sample_rate, hop=sample_rate
+        )
+        frames = {name: values[0] for name, values in zip(frames, scores)}
+
+    def by_frame(measure, stem):
+        return np.array([measure(stem[start : start + sample_rate]) for start in starts])
+
+    levels = by_frame(level_db, references[0])
     sings = all_frames | (levels > levels.max() - SILENT_FRAME_DB)
-    frames = {"SDR": sdr[0], "SIR": sir[0], "ISR": isr[0], "SAR": sar[0]}
-    return {name: median(values[sings]) for name, values in frames.items()}
+    if not all_frames:
+        missed = by_frame(np.any, references[1]) & ~by_frame(np.any, estimates[0])
+        frames["SDR"] = np.where(missed, 0.0, frames["SDR"])
+    return {name: median(frames[name][sings]) for name in ("SDR", "SIR", "ISR", "SAR")}
 
 
 def bss_eval_sources(references, estimates):
