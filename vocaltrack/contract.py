@@ -74,7 +74,9 @@ def choose_method(model, method=None, swap=False):
     """
     chosen = method or METHODS_OF[model][0]
     if chosen not in METHODS_OF[model]:
-        raise UserError(f"the model {model} has no {chosen}; leave --method out")
+        raise UserError(
+            f"the model {model} has no {chosen}; it separates by its {METHODS_OF[model][0]}"
+        )
     if swap and chosen != "clusters":
         raise UserError("only clusters can be swapped: use --swap with dc or --method clusters")
     return chosen
