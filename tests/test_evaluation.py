@@ -186,6 +186,18 @@ def test_a_leaking_model_is_seen_in_the_report(songs):
     assert scores["all"]["SI-SDR"] == pytest.approx(scores["mixture"]["SI-SDR"], abs=0.02)
 
 
+@pytest.mark.parametrize("native, undefined", ((False, "SIR"), (True, "SDR, SIR")))
+def test_a_system_that_finds_nothing_is_told(songs, native, undefined):
+    separator = Separator("unet")
+    separator.model = dataclasses.replace(separator.model, masks=np.zeros_like)
+    song = [s for s in read_stems(songs) if s.name == "both"]
+    report = evaluate(song, {"none": separator}, native)
+    told = f"none returned silence for 1 of the songs; their {undefined}, ISR and SAR are undefined"
+    assert table(report).splitlines()[-1].startswith(told)
+    again = json.loads(json.dumps(report).replace("NaN", "null").replace("-Infinity", "null"))
+    assert table(again) == table(report)
+
+
 def test_native_scores_are_musevals_of_what_a_user_gets(tmp_path, example):
     """Stereo at 44.1 kHz with sibilants that a network at 16 kHz does not hear."""
     rate, rng = 44100, np.random.default_rng(0)

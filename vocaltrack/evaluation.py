@@ -133,16 +133,21 @@ def table(report):
             cells.append(_cell(scores.get(metric), "mean", digits, "–"))
         cells.append(_cell(scores.get("instrumental_db"), "worst", 1, "silent"))
         lines.append("| " + " | ".join(cells) + " |")
-    undefined = (
-        "SIR, ISR and SAR" if report["versions"]["metric"] == FRAMES else "SDR, SIR, ISR and SAR"
-    )
     lines += [
-        f"\n{system} returned silence for {len(scores['silent_songs'])} of the songs; their "
-        f"{undefined} are undefined and left out, and so is their SI-SDR from the mean."
+        _of_silence(system, scores["silent_songs"], report["songs"])
         for system, scores in report["summary"].items()
         if scores.get("silent_songs")
     ]
     return "\n".join(lines)
+
+
+def _of_silence(system, silent, songs):
+    score = songs[silent[0]][system]
+    sdr = "" if np.isfinite(np.array(score["SDR"], float)) else "SDR, "
+    return (
+        f"\n{system} returned silence for {len(silent)} of the songs; their {sdr}SIR, ISR and SAR "
+        "are undefined and left out, and so is their SI-SDR from the mean."
+    )
 
 
 def _cell(score, second, digits, word):
