@@ -103,7 +103,7 @@ def decode(path, track=0):
         UserError: ffmpeg finds no audio in the file.
         Stumbled: the file is damaged.
     """
-    with _decoder(path, track) as (process, messages):
+    with _decoder(path, track, _decoder_choice(path, track)) as (process, messages):
         _, channels = _read_header(process, messages, path, track)
         frame, done = 4 * channels, 0
         while data := process.stdout.read(BLOCK * frame):
@@ -146,20 +146,17 @@ def _subtype(track):
 
 
 @contextlib.contextmanager
-def _decoder(path, track):
+def _decoder(path, track, choice=()):
     # A change of rate or channels is an error, where ffmpeg would adapt what follows.
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-reinit_filter", "0"]
+    command = ["ffmpeg", "-nostdin", "-v", "error", "-xerror", "-reinit_filter", "0", *choice]
     # The times in the file are of no use here, and make AU's writer complain.
-    read = ["-i", _input(path), "-map", f"0:a:{track}", "-af", "asetpts=N/SR/TB"]
+    command += ["-i", _input(path), "-map", f"0:a:{track}", "-af", "asetpts=N/SR/TB"]
     # The AU header tells rate and channels before the first sample, in a pipe too.
-    write = ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+    command += ["-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
     with tempfile.TemporaryFile() as messages:
         try:
             process = subprocess.Popen(
-                [*command, *_decoder_choice(path, track), *read, *write],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=messages,
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages
             )
         except OSError as error:
             raise UserError(
