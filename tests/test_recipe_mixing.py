@@ -21,8 +21,9 @@ from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
 from vocaltrack.models import build_unet
 from vocaltrack.passages import draw_passages, no_passages, passage_gains
 from vocaltrack.records import Manifest
+from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import read_log
-from vocaltrack.runs import claimed_run, describe_run, load_run
+from vocaltrack.runs import describe_run, load_run, origin
 from vocaltrack.songs import Clip, Song, Source
 
 CONFIG = FeatureConfig()
@@ -520,7 +521,7 @@ def test_training_with_jax(tmp_path):
         assert np.mean(np.array(changes) > 1e-7) > 0.9, changes  # its first steps are small
     assert description["training"]["epochs"] == len(rows)
     assert description["songs"]["valid"] == ["MIR-1K/bea_1", "stems/play"]
-    assert description["started_from"] == {"initial": os.path.realpath(tmp_path / "begin")}
+    assert description["started_from"] == {"initial": origin(tmp_path / "begin")}
 
 
 def write(path, audio):

@@ -11,7 +11,7 @@ from vocaltrack.config import UnetConfig
 from vocaltrack.errors import UserError
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import build_unet
-from vocaltrack.runs import load_run
+from vocaltrack.runs import load_run, origin
 
 WIDE = UnetConfig(2 * TINY_UNET["strided"].filters, style="strided", dropout=0.0)
 
@@ -70,7 +70,7 @@ def test_a_run_of_it(recipe, monkeypatch, runs, tmp_path, name):
     (narrow, before), (wide, after) = (load_run(run) for run in (runs / name, tmp_path / "wide"))
     assert after["network"]["filters"] == 2 * before["network"]["filters"]
     assert after["songs"] == before["songs"] and after["features"] == before["features"]
-    assert after["started_from"] == {"initial": str(runs / name)}
+    assert after["started_from"] == {"initial": origin(runs / name)}
     assert wide.name == name
     assert wide.get_layer("down0").kernel.shape[-1] == after["network"]["filters"]
     expected = narrow(log_mel(), training=False)

@@ -25,8 +25,9 @@ from vocaltrack.errors import UserError
 from vocaltrack.locks import alone_in
 from vocaltrack.models import build_unet
 from vocaltrack.records import Manifest
+from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import read_log, replace_weights
-from vocaltrack.runs import claimed_run, describe_run, load_run, read_run
+from vocaltrack.runs import describe_run, load_run, read_run
 from vocaltrack.training import examples, train
 
 
@@ -125,7 +126,7 @@ def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
         assert "2 of 2 epochs are done, no more to come" in capsys.readouterr().out
     with pytest.raises(UserError, match="epochs=2, not 1"):
         train(settings("uhnet", epochs=1), *args, verbose=0)
-    with pytest.raises(UserError, match="started_from differs"):
+    with pytest.raises(UserError, match="started from --initial .*/unet, not .*/runs.*/uhnet; "):
         train(settings("uhnet"), SMALL_UNET, records, run, "hdc", "uhnet", verbose=0)
     assert train(settings("uhnet", epochs=3), *args, verbose=0).epoch == [2]
     assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
@@ -133,6 +134,7 @@ def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
 
 def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     def started_from(path):
+        (Path(path) / "best.keras").write_text(str(Path(path).resolve()))
         initial = (path, {"songs": {"train": ["c/d"]}})
         songs = {"train": ["a/b"]}
         manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
@@ -150,10 +152,66 @@ def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     with claimed_run(tmp_path / "run", started_from("../one/begin")) as is_new:
         assert not is_new
     with (
-        pytest.raises(UserError, match="started_from differs"),
+        pytest.raises(UserError, match="started from --initial .*one/begin, not .*two/begin; "),
         claimed_run(tmp_path / "run", started_from("begin")),
     ):
         pass
+
+
+def test_a_run_goes_on_where_it_was_copied_to_and_without_its_start(runs, records, tmp_path):
+    """What it started from is known again by its weights; once gone, it is not needed."""
+    moved = shutil.copytree(runs, tmp_path / "moved")
+    run = moved / "uhnet"
+    before = json.loads((run / "run.json").read_text())["started_from"]
+    args = SMALL_UNET, records, run
+    history = train(settings("uhnet", epochs=3), *args, moved / "hdc", moved / "unet", verbose=0)
+    assert history.epoch == [2]
+    with pytest.raises(UserError, match="started from --clustering .*/hdc, not None; "):
+        train(settings("uhnet", epochs=4), *args, None, moved / "uhnet", verbose=0)
+    shutil.rmtree(moved / "hdc")
+    weights = load_run(run, last=True)[0].get_layer("hdc").get_weights()
+    history = train(settings("uhnet", epochs=4), *args, verbose=0)
+    assert history.epoch == [3]
+    assert int(history.model.optimizer.iterations) == 12
+    for mine, was in zip(history.model.get_layer("hdc").get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(mine, was)
+    description = json.loads((run / "run.json").read_text())
+    assert description["started_from"] == before and set(before) == {"initial", "clustering"}
+
+
+def test_a_start_that_is_gone_can_be_left_out(runs, records, tmp_path, capsys):
+    run = shutil.copytree(runs / "hdc", tmp_path / "hdc")
+    words = ["train-clustering", "--model", "hdc", "--records", str(records), "--run", str(run)]
+    assert main([*words, "--initial", str(tmp_path / "gone")]) == 2
+    assert f"or leave it out: {run} goes on by itself" in capsys.readouterr().err
+
+
+def test_a_run_of_before_knows_its_start_by_its_place(runs, records, tmp_path):
+    run = shutil.copytree(runs / "uhnet", tmp_path / "uhnet")
+    description = json.loads((run / "run.json").read_text())
+    places = {name: start["run"] for name, start in description["started_from"].items()}
+    assert places == {
+        name: str(runs / run) for name, run in (("initial", "unet"), ("clustering", "hdc"))
+    }
+    description["started_from"] = places
+    (run / "run.json").write_text(json.dumps(description))
+    args = settings("uhnet"), SMALL_UNET, records, run
+    assert train(*args, runs / "hdc", runs / "unet", verbose=0).epoch == []
+    copied = shutil.copytree(runs / "unet", tmp_path / "unet")
+    with pytest.raises(UserError, match=f"started from --initial {runs}/unet, not {copied}; "):
+        train(*args, runs / "hdc", copied, verbose=0)
+
+
+def test_a_network_that_was_not_trained_there_is_not_overwritten(runs, records, tmp_path):
+    """A run that unfold.py made, say, which --initial is for."""
+    run = tmp_path / "unet"
+    run.mkdir()
+    for name in ("run.json", "best.keras"):
+        shutil.copy(runs / "unet" / name, run)
+    before = (run / "best.keras").read_bytes()
+    with pytest.raises(UserError, match=f"in another folder, with --initial {run}"):
+        train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
+    assert (run / "best.keras").read_bytes() == before
 
 
 def test_a_run_goes_on_with_its_records_alone(tmp_path):
@@ -161,8 +219,11 @@ def test_a_run_goes_on_with_its_records_alone(tmp_path):
     shards = {"train": [{"file": "train-00000-of-00001.tfrecord", "records": 8, "bytes": 9}]}
     first = Manifest(FeatureConfig(), (0.0,), (1.0,), shards, {"train": ["a/b"]}, {}, seed=0)
 
+    (tmp_path / "begin").mkdir()
+    (tmp_path / "begin" / "best.keras").touch()
+
     def described(manifest):
-        initial = ("begin", {"songs": {"train": ["c/d"]}})
+        initial = (tmp_path / "begin", {"songs": {"train": ["c/d"]}})
         return describe_run(
             settings("unet"), SMALL_UNET, manifest, [2.0], [3.0], {"initial": initial}
         )
@@ -202,7 +263,7 @@ def test_a_run_that_does_not_describe_itself_is_refused(runs, records, tmp_path,
         load_run(tmp_path / "unet")
 
 
-def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
+def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path, capsys):
     """A learning rate of 0 never gets better: patience 2 ends in epoch 3."""
     run = tmp_path / "run"
     still = {"learning_rate": 0.0, "patience": 2, "epochs": 9, "steps_per_epoch": 1}
@@ -210,8 +271,11 @@ def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path):
     losses = [float(row["val_loss"]) for row in read_log(run)]
     assert len(losses) == losses.index(min(losses)) + 1 + 2 < 9
     assert history.epoch == list(range(len(losses)))
+    told = f"{run}: stopped after {len(losses)} of 9 epochs, of which the last 2 had no better"
+    assert told in capsys.readouterr().out
     again = train(settings("unet", **still), SMALL_UNET, records, run, verbose=0)
     assert again.epoch == []
+    assert told in capsys.readouterr().out
 
 
 def test_the_log_has_the_rate_that_each_epoch_was_trained_with(records, tmp_path):
@@ -250,14 +314,18 @@ def test_other_settings_in_the_same_run_are_refused(runs, records):
 
 def test_patience_and_more_epochs_may_be_given_later(tmp_path):
     description = {"training": {"decay": "plateau", "patience": 3, "epochs": 2}}
-    description |= {"network": {}, "features": {}, "mean": [], "std": [], "songs": {}}
-    description["records_sha256"] = ""
+    description |= {"network": {}, "features": {}, "mean": [], "std": [], "songs": {"train": []}}
+    description |= {"records_sha256": "", "heard": [], "started_from": {}}
     for patience, epochs in ((3, 2), (9, 2), (1, 5)):
         description["training"] |= {"patience": patience, "epochs": epochs}
         with claimed_run(tmp_path / "run", description):
             (tmp_path / "run" / "log.csv").touch()
-    description["training"]["epochs"] = 4
-    with pytest.raises(UserError, match="epochs=5, not 4"):
+    (tmp_path / "run" / "log.csv").write_text("epoch,val_loss\n" + "0,1.0\n" * 4)
+    description["training"]["epochs"] = 4  # of the five that were asked for last
+    with claimed_run(tmp_path / "run", description):
+        pass
+    description["training"]["epochs"] = 3
+    with pytest.raises(UserError, match="epochs=4, not 3"):
         claimed_run(tmp_path / "run", description).__enter__()
 
 
@@ -343,7 +411,8 @@ def test_two_trainings_of_one_run_are_refused(runs, records):
         ("newest.weights.h5", "HDF", "start a new run, which takes the best weights"),
         ("run.json", None, "lacks its run.json"),
         ("run.json", '{"training": [], "network": {}}', "run.json is damaged"),
-        ("run.json", '{"started_from": "x"}', "was trained with|is damaged"),
+        ("run.json", '{"started_from": "x"}', "unet cannot be loaded"),
+        ("run.json", "{}", "run.json is damaged"),
     ],
 )
 def test_a_run_whose_files_do_not_fit_does_not_go_on(runs, records, tmp_path, name, content, told):

@@ -276,6 +276,20 @@ def test_a_corrupt_shard_is_one_line(records, tmp_path, capsys, split):
     assert not (tmp_path / "r").exists()
 
 
+def test_a_shard_that_vanishes_in_training_is_one_line(records, tmp_path, monkeypatch):
+    kept = shutil.copytree(records, tmp_path / "records")
+    shard = next(kept.glob("train-*.tfrecord"))
+
+    def then_vanishes(model, config):
+        shard.unlink()
+        compile_model(model, config)
+
+    monkeypatch.setattr("vocaltrack.training.compile_model", then_vanishes)
+    with pytest.raises(UserError, match=f"^{shard} is corrupt or gone; "):
+        train(settings("unet"), SMALL_UNET, kept, tmp_path / "r", verbose=0)
+    assert not (tmp_path / "r").exists()
+
+
 def test_tensorboard_holds_losses_pictures_and_sound(runs):
     shown = collections.defaultdict(list)
     for path in (runs / "unet" / "tensorboard").rglob("events*"):

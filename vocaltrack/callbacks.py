@@ -7,13 +7,13 @@ import keras
 
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.run_files import check_losses, read_log, replace_weights, write_log
-from vocaltrack.runs import DAMAGED, whole_weights
+from vocaltrack.runs import DAMAGED, NEWEST, whole_weights
 
 
 class RunKeeper(keras.callbacks.Callback):
     """Keeps the run's log, its best weights and its newest state.
 
-    Each file is replaced as a whole, in the order best.keras, log.csv,
+    Each file is replaced as a whole, in the order log.csv, best.keras,
     newest.weights.h5; a kill in between repeats the epoch. Stops with an
     error, and keeps nothing of the epoch, when the loss is not a number.
 
@@ -42,7 +42,12 @@ class RunKeeper(keras.callbacks.Callback):
             UserError: the state cannot be loaded, or it, the log or the best weights are lost.
         """
         epochs_done = 0
-        path = self.run / "newest.weights.h5"
+        path = self.run / NEWEST
+        if (self.run / "best.keras").exists() and not self.rows and not path.exists():
+            raise UserError(
+                f"{self.run} holds a network that was not trained there; train from it in "
+                f"another folder, with --initial {self.run}"
+            )
         if path.exists():
             try:
                 with whole_weights():
@@ -74,14 +79,15 @@ class RunKeeper(keras.callbacks.Callback):
         # cosine's is the one that the epoch ended with.
         rate = float(logs.get("learning_rate", self.model.optimizer.learning_rate))
         row = {"epoch": epoch, **logs, "learning_rate": rate}
-        if logs["val_loss"] < min(self.losses(), default=math.inf):
+        lowest = min(self.losses(), default=math.inf)
+        self.rows.append(row)
+        write_log(self.run, self.rows)
+        if logs["val_loss"] < lowest:
             if self.saved is not self.model:
                 self.saved.set_weights(self.model.get_weights())
             replace_weights(self.run, "best.keras", self.saved.save, self.saved.weights)
-        self.rows.append(row)
-        write_log(self.run, self.rows)
         state = (*self.model.weights, *self.model.optimizer.variables)
-        replace_weights(self.run, "newest.weights.h5", self.model.save_weights, state)
+        replace_weights(self.run, NEWEST, self.model.save_weights, state)
 
 
 class Plateau(keras.callbacks.ReduceLROnPlateau):

@@ -129,6 +129,7 @@ def _load():
 
 def _train(options, network):
     from vocaltrack.records import Manifest
+    from vocaltrack.resuming import goes_on_from_itself
     from vocaltrack.runs import read_run, refuse_ignored_settings, sources
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))
@@ -138,8 +139,13 @@ def _train(options, network):
     refuse_ignored_settings(config, network, clustering)
     Manifest.load(options.records)
     for run, wanted in ((options.initial, sources(config.model)), (clustering, ("hdc",))):
-        if run:
-            read_run(run, wanted=wanted)
+        try:
+            if run:
+                read_run(run, wanted=wanted)
+        except UserError as error:
+            if not goes_on_from_itself(options.run):
+                raise
+            raise UserError(f"{error}, or leave it out: {options.run} goes on by itself") from error
     _load()
     if options.precision != "float32":
         warn_if_slow_in_bfloat16()

@@ -52,13 +52,13 @@ def batches(manifest, folder, split, batch_size=32, seed=None):
     return parsed.prefetch(tf.data.AUTOTUNE)
 
 
-def corrupt_shards(manifest, folder):
-    """Paths of the shards whose checksums do not hold; reads all of them."""
+def unreadable_shards(manifest, folder):
+    """Paths of the shards that are gone or whose checksums do not hold; reads all of them."""
     damaged = []
     for path in [p for split in manifest.shards for p in manifest.paths(folder, split)]:
         try:
             for _ in tf.data.TFRecordDataset(path).batch(256):
                 pass
-        except tf.errors.DataLossError:
+        except (tf.errors.DataLossError, tf.errors.NotFoundError):
             damaged.append(path)
     return damaged

@@ -25,18 +25,17 @@ from vocaltrack.config import (
 )
 from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.files import make_folder
-from vocaltrack.jsonfiles import read_json, write_json
-from vocaltrack.locks import alone_in
-from vocaltrack.records import MANIFEST
+from vocaltrack.files import sha256_of
+from vocaltrack.jsonfiles import read_json
 
 DEFAULTS = {
     field.name: field.default
     for config in (TrainingConfig, ClusteringConfig, UnetConfig)
     for field in dataclasses.fields(config)
+    if field.default is not dataclasses.MISSING
 }
 TENSORBOARD = "tensorboard"
-WRITTEN = ("best.keras", "log.csv", "newest.weights.h5")  # after an epoch
+NEWEST = "newest.weights.h5"
 OF_MASK_HEADS = ("embedding_weight", "power_exponent")
 # What Keras and h5py raise for files that are not whole.
 DAMAGED = (
@@ -80,7 +79,7 @@ def read_run(run, last=False, wanted=MODEL_NAMES):
             what = "it is a SavedModel, of which recipes/shipped/unfold.py makes a run"
         raise UserError(f"{run} holds no best.keras; {what}")
     description = read_json(run / "run.json", "the run")
-    if last and not (run / "newest.weights.h5").exists():
+    if last and not (run / NEWEST).exists():
         raise UserError(f"{run} holds no last epoch's weights; take the best ones, without --last")
     try:
         description["features"] = FeatureConfig.from_dict(description["features"])
@@ -118,7 +117,7 @@ def load_run(run, last=False, wanted=MODEL_NAMES):
         with whole_weights():
             model = keras.models.load_model(run / "best.keras", compile=False)
             if last:
-                model.load_weights(run / "newest.weights.h5")
+                model.load_weights(run / NEWEST)
     except DAMAGED as error:
         raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
     return model, description
@@ -160,7 +159,7 @@ def describe_run(config, network, manifest, mean, std, started_from):
         manifest: `Manifest` of the records.
         mean, std: input normalisation per mel band in dB.
         started_from: dict from "initial" and "clustering" to the other run that it
-            takes weights from, as (path, description), or None.
+            takes weights from, as (path, description, ...), or None.
 
     Returns:
         JSON-ready dict.
@@ -171,87 +170,22 @@ def describe_run(config, network, manifest, mean, std, started_from):
         "training": dataclasses.asdict(config),
         "network": dataclasses.asdict(network),
         "features": manifest.features.to_dict(),
-        "started_from": {name: os.path.realpath(path) for name, (path, _) in others.items()},
+        "started_from": {name: origin(other[0]) for name, other in others.items()},
         "mean": list(mean),
         "std": list(std),
         "songs": manifest.songs,
         "records_sha256": manifest.digest(),
-        "heard": sorted(heard.union(*(songs_heard(other) for _, other in others.values()))),
+        "heard": sorted(heard.union(*(songs_heard(other[1]) for other in others.values()))),
     }
+
+
+def origin(run):
+    """What run.json says of a run that another one starts from: where it was, and the
+    checksum of its weights, by which it is known again elsewhere."""
+    return {"run": os.path.realpath(run), "sha256": sha256_of(Path(run) / "best.keras")}
 
 
 def songs_heard(description):
     """The keys of all songs that a run's weights were ever trained on: its own, and
     those of the runs that it started from."""
     return sorted({*description.get("heard", ()), *description["songs"]["train"]})
-
-
-@contextlib.contextmanager
-def claimed_run(run, description):
-    """Keep a run's folder to oneself while the block runs, and write run.json, or refuse
-    a folder that holds a run with other settings.
-
-    Another patience may be asked of a run, and more epochs, except under the cosine
-    decay, which is planned for its number of epochs. Settings that came after the run
-    have their defaults in it.
-
-    Args:
-        run: folder of the run; made when absent.
-        description: what `describe_run` returns.
-
-    Yields:
-        whether the run is new.
-
-    Raises:
-        UserError: names the first setting that differs; or another process trains it.
-    """
-    is_new = not run.exists()
-    for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
-        if (run / part).exists():
-            raise UserError(f"{run} holds {what}; give the run a folder of its own")
-    make_folder(run / TENSORBOARD)
-    with alone_in(run):
-        try:
-            _refuse_other_settings(run, description)
-        except (AttributeError, TypeError) as error:
-            raise UserError(f"{run / 'run.json'} is damaged; give another folder") from error
-        write_json(run / "run.json", description)
-        yield is_new
-
-
-def _refuse_other_settings(run, description):
-    path = run / "run.json"
-    has_learnt = any((run / name).exists() for name in WRITTEN)
-    if not path.exists():
-        if has_learnt:
-            raise UserError(f"{run} lacks its run.json; bring it back or give another folder")
-        return
-    if not has_learnt:  # it was ended in its first epoch, or before
-        return
-    old = read_json(path, "the run")
-    grows = description["training"]["decay"] != "cosine"
-    for part in ("training", "network", "features"):
-        for name, value in description[part].items():
-            was = {**DEFAULTS, **old.get(part, {})}.get(name)
-            may_change = name == "patience" or name == "epochs" and grows and value > was
-            if was != value and not may_change:
-                raise UserError(
-                    f"{run} was trained with {name}={was}, not {value}; "
-                    "give the same settings or another folder"
-                )
-    before, now = (
-        {**told, "started_from": _real_paths(told.get("started_from", {}))}
-        for told in (old, description)
-    )
-    before = {"records_sha256": now["records_sha256"], **before}  # which older runs lack
-    for part in ("started_from", "mean", "std", "songs", "records_sha256"):
-        if before.get(part) != now[part]:
-            raise UserError(
-                f"{run} was trained with other records or other runs ({part} differs); "
-                "give the same or another folder"
-            )
-
-
-def _real_paths(paths):
-    """The runs that one started from, however their paths were written."""
-    return {name: os.path.realpath(path) for name, path in paths.items()}

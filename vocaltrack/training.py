@@ -9,10 +9,11 @@ import tensorflow as tf
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
 from vocaltrack.compiling import compile_model
 from vocaltrack.errors import UserError, say
-from vocaltrack.pipeline import batches, corrupt_shards
+from vocaltrack.pipeline import batches, unreadable_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.runs import TENSORBOARD, claimed_run, describe_run, refuse_ignored_settings
+from vocaltrack.resuming import claimed_run, goes_on_from_itself
+from vocaltrack.runs import TENSORBOARD, describe_run, refuse_ignored_settings
 from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
 
@@ -28,7 +29,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
         clustering_run: run of the `hdc` whose masks a uhnet takes; None for others,
             and for that of the uhnet that it starts from.
         initial_run: run whose best weights and input normalisation this one
-            starts from.
+            starts from. A run that goes on needs neither of both.
         verbose: of `keras.Model.fit`.
 
     Returns:
@@ -41,11 +42,12 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
     run = Path(run)
     refuse_ignored_settings(config, network, clustering_run)
     manifest = Manifest.load(records)
-    others = other_runs(config.model, manifest, initial_run, clustering_run)
+    goes_on = not (initial_run or clustering_run) and goes_on_from_itself(run)
+    others = other_runs(config.model, manifest, run if goes_on else initial_run, clustering_run)
     mean, std, model, saved = networks(config, network, manifest, others)
     compile_model(model, config)
     valid = examples(config, manifest, records, "valid", None)
-    started_from = {name: other and other[:2] for name, other in others.items()}
+    started_from = {} if goes_on else others
     description = describe_run(config, network, manifest, mean, std, started_from)
     with claimed_run(run, description) as is_new:
         keeper = RunKeeper(run, saved)
@@ -56,7 +58,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             say(f"{run}: {done} of {config.epochs} epochs are done, {rest}")
         try:
             previews = MaskPreviews(run / TENSORBOARD, manifest, records)
-            return model.fit(
+            history = model.fit(
                 examples(config, manifest, records, "train", config.seed + done),
                 validation_data=valid,
                 initial_epoch=done,
@@ -66,13 +68,20 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
                 shuffle=False,
                 verbose=verbose,
             )
-        except tf.errors.DataLossError as error:
+        except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
             if is_new and not keeper.rows:
                 shutil.rmtree(run)
-            damaged = ", ".join(corrupt_shards(manifest, records)) or records
+            damaged = ", ".join(unreadable_shards(manifest, records)) or records
             raise UserError(
-                f"{damaged} is corrupt; delete it and run vocaltrack prepare again to restore it"
+                f"{damaged} is corrupt or gone; delete it if it is there, and run vocaltrack "
+                "prepare again to restore it"
             ) from error
+        if len(keeper.rows) < config.epochs:
+            say(
+                f"{run}: stopped after {len(keeper.rows)} of {config.epochs} epochs, of which the "
+                f"last {config.patience} had no better validation loss; --patience waits longer"
+            )
+        return history
 
 
 def examples(config, manifest, records, split, seed):

@@ -33,7 +33,8 @@ def _add_training(parser, models):
         "--initial",
         type=FOLDER,
         metavar="RUN",
-        help=f"run to start from, of the same model; {models[1]} may start from {models[0]} too",
+        help=f"run to start from, of the same model; {models[1]} may start from {models[0]} too; "
+        "a run that goes on does without",
     )
     parser.add_argument(
         "--preset", choices=tuple(PRESETS), default="compact", help="size of the network"
@@ -125,7 +126,8 @@ def add_train_unet(parser):
         "--clustering",
         type=FOLDER,
         metavar="RUN",
-        help="uhnet: run of the hdc whose masks it takes; needed unless --initial has one inside",
+        help="uhnet: run of the hdc whose masks it takes; needed unless --initial has one inside "
+        "or the run goes on",
     )
     parser.add_argument(
         "--clustering-dropout",

@@ -7,7 +7,6 @@ good as a U-net's. They are those of the run's last epoch; nothing is trained he
 """
 
 import argparse
-import os
 from pathlib import Path
 
 from vocaltrack.errors import UserError, exits_on_user_error, say
@@ -35,12 +34,12 @@ def write_run(unet_run, output):
     Raises:
         UserError: the run is not a U-net's.
     """
-    from vocaltrack.runs import load_run
+    from vocaltrack.runs import load_run, origin
 
     unet, description = load_run(unet_run, last=True, wanted=("unet",))
     network = both_masks(unet)
     description["training"]["model"] = network.name
-    description["started_from"] = {"masks": os.path.realpath(unet_run)}
+    description["started_from"] = {"masks": origin(unet_run)}
     make_run(output, network, description)
 
 

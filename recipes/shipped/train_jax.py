@@ -43,8 +43,9 @@ from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.options import COUNT, SEED, number
 from vocaltrack.records import Manifest
+from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import check_losses, replace_weights, write_log
-from vocaltrack.runs import claimed_run, describe_run, refuse_ignored_settings
+from vocaltrack.runs import describe_run, refuse_ignored_settings
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song
 from vocaltrack.splits import check_splits
 from vocaltrack.starting import networks, other_runs
@@ -249,8 +250,7 @@ def main():
         network = dataclasses.replace(network, filters=filters)
     mean, std, model, saved = networks(config, network, manifest, others)
     model = in_one_loop(model)
-    started_from = {name: other and other[:2] for name, other in others.items()}
-    description = describe_run(config, network, manifest, mean, std, started_from)
+    description = describe_run(config, network, manifest, mean, std, others)
     with claimed_run(options.run, description):
         train(model, saved, config, features, songs, description, options)
 

@@ -29,8 +29,9 @@ from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.models import build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
+from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import replace_weights
-from vocaltrack.runs import claimed_run, describe_run
+from vocaltrack.runs import describe_run
 from vocaltrack.savedmodel import load
 from vocaltrack.silence import as_heard
 from vocaltrack.unet import NORM

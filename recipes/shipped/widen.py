@@ -9,7 +9,6 @@ so that the two learn apart.
 
 import argparse
 import dataclasses
-import os
 from pathlib import Path
 
 from vocaltrack.tensorflow_loading import load_keras
@@ -22,7 +21,7 @@ from vocaltrack.config import UNETS, UnetConfig
 from vocaltrack.errors import UserError, exits_on_user_error
 from vocaltrack.models import build_unet
 from vocaltrack.run_files import make_run
-from vocaltrack.runs import load_run
+from vocaltrack.runs import load_run, origin
 
 JOINED = ("up2", "up1", "up0", "logits_frequency")  # hear as many channels from above as across
 APART = 0.5  # the random parts, relative to a kernel's deviation
@@ -113,7 +112,7 @@ def main():
     description = {
         **description,
         "network": dataclasses.asdict(network),
-        "started_from": {"initial": os.path.realpath(options.narrow)},
+        "started_from": {"initial": origin(options.narrow)},
     }
     make_run(options.run, wide, description)
     print(f"{options.run}: {wide.name} with twice the filters of {options.narrow}")

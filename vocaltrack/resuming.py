@@ -1,0 +1,117 @@
+"""A run that is begun or goes on: alone in its folder, and with the settings, records and
+starting weights that it began with, or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from vocaltrack.contract import CONTRACT_ASSET
+from vocaltrack.errors import UserError
+from vocaltrack.files import make_folder
+from vocaltrack.jsonfiles import read_json, write_json
+from vocaltrack.locks import alone_in
+from vocaltrack.records import MANIFEST
+from vocaltrack.run_files import read_log
+from vocaltrack.runs import DEFAULTS, NEWEST, TENSORBOARD, songs_heard
+
+WRITTEN = ("best.keras", "log.csv", NEWEST)  # after an epoch
+
+
+def goes_on_from_itself(run):
+    """Whether a run has done an epoch and so can do without the runs that it started from."""
+    run = Path(run)
+    if not (run / NEWEST).exists() or not (run / "run.json").exists():
+        return False
+    return bool(read_json(run / "run.json", "the run").get("started_from"))
+
+
+@contextlib.contextmanager
+def claimed_run(run, description):
+    """Keep a run's folder to oneself while the block runs, and write run.json, or refuse
+    a folder that holds a run with other settings.
+
+    Another patience may be asked of a run, and any number of epochs from those that are
+    done on, except under the cosine decay, which is planned for its number of epochs.
+    Settings that came after the run have their defaults in it. The runs that it started
+    from may have moved, and once an epoch is done none of them need be named.
+
+    Args:
+        run: folder of the run; made when absent.
+        description: what `describe_run` returns.
+
+    Yields:
+        whether the run is new.
+
+    Raises:
+        UserError: names the first setting that differs; or another process trains it.
+    """
+    is_new = not run.exists()
+    for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
+        if (run / part).exists():
+            raise UserError(f"{run} holds {what}; give the run a folder of its own")
+    make_folder(run / TENSORBOARD)
+    with alone_in(run):
+        if any((run / name).exists() for name in WRITTEN):
+            description = _as_it_goes_on(run, description)
+        write_json(run / "run.json", description)
+        yield is_new
+
+
+def _as_it_goes_on(run, description):
+    """A run's description with what run.json says of its start; refuses one that does not fit."""
+    path = run / "run.json"
+    if not path.exists():
+        raise UserError(f"{run} lacks its run.json; bring it back or give another folder")
+    old = read_json(path, "the run")
+    try:
+        _refuse_other_settings(run, old, description)
+        _refuse_other_starts(run, old, description)
+        heard = sorted({*songs_heard(old), *description["heard"]})
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged; give another folder") from error
+    return {**description, "started_from": old.get("started_from", {}), "heard": heard}
+
+
+def _refuse_other_settings(run, old, description):
+    grows, done = description["training"]["decay"] != "cosine", len(read_log(run))
+    for part in ("training", "network", "features"):
+        for name, value in description[part].items():
+            was = {**DEFAULTS, **old[part]}[name]
+            may_change = name == "patience" or name == "epochs" and grows and value >= done
+            if was != value and not may_change:
+                raise UserError(
+                    f"{run} was trained with {name}={was}, not {value}; "
+                    "give the same settings or another folder"
+                )
+    before = {"records_sha256": description["records_sha256"], **old}  # which older runs lack
+    for part in ("mean", "std", "songs", "records_sha256"):
+        if before.get(part) != description[part]:
+            raise UserError(
+                f"{run} was trained with other records ({part} differs); "
+                "give the same or another folder"
+            )
+
+
+def _refuse_other_starts(run, old, description):
+    before, now = old.get("started_from", {}), description["started_from"]
+    if not now and goes_on_from_itself(run):
+        return
+    for name in sorted({*before, *now}):
+        was, given = before.get(name), now.get(name)
+        if not (was and given and _is_same_start(was, given)):
+            was, given = (start and _place(start) for start in (was, given))
+            raise UserError(
+                f"{run} started from --{name} {was}, not {given}; "
+                "give the same, another folder, or no run to start from, to go on"
+            )
+
+
+def _is_same_start(was, given):
+    has_its_weights = isinstance(was, dict) and was["sha256"] == given["sha256"]
+    return has_its_weights or _place(was) == given["run"]
+
+
+def _place(start):
+    """Where a run was that another one started from, which is all that runs of before
+    version 0.17 tell of it."""
+    return os.path.realpath(start["run"] if isinstance(start, dict) else start)
