@@ -22,6 +22,7 @@ from vocaltrack.records import Manifest
 REPORT = {
     "summary": {},
     "heard": {},
+    "validated": {},
     "songs": {},
     "instrumentals": {},
     "left_out": [],

@@ -48,7 +48,7 @@ def test_every_system_stands_beside_mixture_and_oracle(report, songs):
     assert list(scores) == ["mixture", "oracle", "unet"]
     assert all(set(score) == set(METRICS) for score in scores.values())
     assert report["left_out"] == [f"{songs.name}/only-vocals"]
-    assert report["heard"] == {}
+    assert report["heard"] == report["validated"] == {}
     assert report["versions"]["metric"].startswith("museval BSS Eval v4")
 
 
@@ -158,15 +158,21 @@ def test_nor_does_one_that_the_system_refuses_to_open(songs, monkeypatch):
     assert report["instrumentals"]
 
 
-def test_songs_that_a_model_learnt_from_are_told(songs, tmp_path, monkeypatch, capsys):
+def test_songs_that_a_model_learnt_from_or_was_chosen_by_are_told(
+    songs, tmp_path, monkeypatch, capsys
+):
     """The score of such a song says nothing of others."""
     key = f"{songs.name}/both"
-    known = dataclasses.replace(Separator("unet").model, heard=("x/y", key))
+    model = Separator("unet").model
+    known = dataclasses.replace(model, heard=("x/y", key), validated=(key, "z"))
     monkeypatch.setattr("vocaltrack.separator.load", lambda folder: known)
     words = ["evaluate", "--stems", songs, "--model", "unet", "--json", tmp_path / "r.json"]
     assert main(list(map(str, words))) == 0
-    assert f"warning: unet learnt from 1 of these songs ({key})" in capsys.readouterr().err
-    assert json.loads((tmp_path / "r.json").read_text())["heard"] == {"unet": [key]}
+    told = capsys.readouterr().err
+    assert f"warning: unet learnt from 1 of these songs ({key})" in told
+    assert f"the weights of unet are those that did best on 1 of these songs ({key})" in told
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["heard"] == report["validated"] == {"unet": [key]}
 
 
 def test_the_table_shows_median_and_mean(report):

@@ -482,7 +482,11 @@ def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
 def test_export_of_a_run(runs, tmp_path):
     assert main(["export", str(runs / "unet"), str(tmp_path / "unet")]) == 0
     heard = json.loads((runs / "unet" / "run.json").read_text())["songs"]["train"]
-    assert read_contract(tmp_path / "unet")["heard"] == heard
+    contract = read_contract(tmp_path / "unet")
+    assert contract["heard"] == heard
+    assert contract["validated"] == ["data0/valid-song"]
+    assert main(["export", "--last", str(runs / "unet"), str(tmp_path / "last")]) == 0
+    assert read_contract(tmp_path / "last")["validated"] == []
     both = shutil.copytree(tmp_path / "unet", tmp_path / "both")
     (both / "run.json").write_text("{}")  # trained into by an older version
     assert main(["export", str(runs / "unet"), str(both)]) == 2

@@ -51,6 +51,11 @@ def evaluate(options):
             f"{label} learnt from {len(songs)} of these songs ({songs[0]}); its scores "
             "there do not tell how it does on others"
         )
+    for label, songs in report["validated"].items():
+        warn(
+            f"the weights of {label} are those that did best on {len(songs)} of these songs "
+            f"({songs[0]}); its scores there flatter it, those of --split test do not"
+        )
     for key, error in report["unreadable"].items():
         tell(f"{key} was not scored: {error}")
     return 1 if report["unreadable"] else 0
@@ -77,7 +82,7 @@ def prepare(options):
                 "into folders named train and valid, or add more"
             )
     if kept := sum(song.split == "test" for song in songs):
-        say(f"{number_of(kept, 'song')} of the test split kept for vocaltrack evaluate")
+        say(f"{number_of(kept, 'song')} kept for vocaltrack evaluate --split test")
     size = sum(shard["bytes"] for shards in manifest.shards.values() for shard in shards)
     say(f"{options.output}: {size / 1e9:.2f} GB")
 
@@ -110,7 +115,9 @@ def export(options):
     from vocaltrack.export import export
 
     model, description = load_run(options.run, options.last)
-    export(model, description["features"], options.output, songs_heard(description))
+    chosen_by = () if options.last else description["songs"].get("valid", ())
+    heard = songs_heard(description)
+    export(model, description["features"], options.output, heard, chosen_by)
     say(f"{options.output}: SavedModel of {model.name}")
 
 

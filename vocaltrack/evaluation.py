@@ -30,10 +30,10 @@ def evaluate(songs, separators, native=False):
     Returns:
         JSON-ready dict: "songs" (scores by song and system), "instrumentals"
         (output level relative to the input in dB), "left_out", "unreadable" (why, by
-        song), "heard" (by label, which of the songs the model learnt from, where there
-        are such), "summary" (median and mean over songs) and "versions". The systems are
-        the labels, "mixture" (the input as its own estimate) and "oracle" (the
-        proportion mask computed from the true stems).
+        song), "heard" and "validated" (by label, from which of the songs the model learnt,
+        and which chose its weights, where there are such), "summary" (median and mean
+        over songs) and "versions". The systems are the labels, "mixture" (the input as
+        its own estimate) and "oracle" (the proportion mask computed from the true stems).
 
     Raises:
         UserError: no song has an accompaniment, none can be read, or features differ.
@@ -65,8 +65,12 @@ def evaluate(songs, separators, native=False):
             raise UserError(next(iter(report["unreadable"].values())))
         raise UserError("none of the songs has an accompaniment; nothing can be scored")
     scored = {*report["songs"], *report["instrumentals"]}
-    heard = {label: sorted(scored & set(s.model.heard)) for label, s in separators.items()}
-    report["heard"] = {label: keys for label, keys in heard.items() if keys}
+    for what in ("heard", "validated"):
+        known = {
+            label: sorted(scored & set(getattr(separator.model, what)))
+            for label, separator in separators.items()
+        }
+        report[what] = {label: keys for label, keys in known.items() if keys}
     report["summary"] = _summary(report)
     report["versions"] = versions()
     report["versions"]["metric"] = ALL_FRAMES if native else FRAMES

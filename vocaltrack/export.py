@@ -91,7 +91,7 @@ class _Served(tf.Module):
             self.endpoints["embeddings"] = embeddings
 
 
-def export(model, config, folder, heard=()):
+def export(model, config, folder, heard=(), validated=()):
     """Write a network as a SavedModel, replacing one that is there and what was
     put into its folder, such as a model card.
 
@@ -100,6 +100,7 @@ def export(model, config, folder, heard=()):
         config: `FeatureConfig` that it was trained with.
         folder: target folder.
         heard: keys of the songs that it learnt from, see `songs_heard`.
+        validated: keys of the songs whose loss chose its weights.
 
     Raises:
         UserError: the folder holds something that is no SavedModel of
@@ -115,6 +116,7 @@ def export(model, config, folder, heard=()):
         "vocaltrack": __version__,
         "tensorflow": tf.__version__,
         "heard": list(heard),
+        "validated": list(validated),
     }
 
     def fill(temporary):

@@ -29,6 +29,7 @@ class ServedModel:
             unet and uhnet.
         root: what TensorFlow loaded; it owns the variables.
         heard: keys of the songs that it learnt from, as far as they are known.
+        validated: keys of the songs whose loss chose its weights, likewise.
     """
 
     name: str
@@ -37,6 +38,7 @@ class ServedModel:
     embeddings: object
     root: object
     heard: tuple[str, ...] = ()
+    validated: tuple[str, ...] = ()
 
 
 def load(folder):
@@ -69,6 +71,7 @@ def load(folder):
         embeddings=endpoint("embeddings", "embeddings"),
         root=loaded,
         heard=tuple(contract.get("heard", ())),
+        validated=tuple(contract.get("validated", ())),
     )
 
 
