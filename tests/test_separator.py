@@ -345,6 +345,23 @@ def test_what_is_no_audio_is_refused(audio):
         made_up().separate(audio, 16000)
 
 
+def test_advice_on_audio_as_other_libraries_have_it():
+    refusal(lambda: made_up().separate(np.zeros(9, np.int16), 16000), "divide int16 by 32768")
+    refusal(lambda: made_up().separate(np.zeros((2, 65), np.float32), 16000), "give [samples, ch")
+
+
+def test_where_tensorflow_builds_graphs_nothing_is_separated():
+    separator = made_up()
+    with tf.Graph().as_default():
+        refusal(lambda: separator.separate(noise(9), 16000), "TensorFlow builds a graph here")
+        refusal(lambda: Separator("unet"), "TensorFlow builds a graph here")
+
+
+@pytest.mark.parametrize("model", [None, 3, b"unet", "", "there is none"])
+def test_what_is_no_model_is_refused(model):
+    refusal(lambda: Separator(model), f"no model {model!r}; choose dc, ")
+
+
 def test_odd_rates_and_too_many_channels_are_refused():
     whole = made_up().separate(noise(10), 16000.0)
     assert whole.vocals.shape == (10, 1)

@@ -11,7 +11,7 @@ import soxr
 
 from vocaltrack import ffmpeg, truncation
 from vocaltrack.config import MOST_SECONDS
-from vocaltrack.decoding import CUT_SHORT, MP3_SUBTYPES, AudioFile
+from vocaltrack.decoding import CUT_SHORT, LOUDEST, MP3_SUBTYPES, AudioFile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
 from vocaltrack.films import film_is_cut
@@ -113,6 +113,37 @@ def _by_libsndfile(path):
         raise RuntimeError("it does not say how long it is")
     is_cut = info.format != "OGG" and truncation.says_more(path, info)
     return info.samplerate, info.channels, info.frames, info.subtype, exact, is_cut
+
+
+def as_audio(audio):
+    """Audio that is given as an array.
+
+    Args:
+        audio: [samples] or [samples, channels] of floating point, full scale at 1.0, or
+            what NumPy makes such an array of.
+
+    Returns:
+        the array, in float32 where it was float16.
+
+    Raises:
+        UserError: it is none, empty, or not finite.
+    """
+    try:
+        audio = np.asarray(audio)
+    except ValueError:  # rows of several lengths
+        audio = np.zeros(0)
+    shaped = audio.dtype.kind == "f" and audio.ndim in (1, 2) and 0 not in audio.shape
+    if audio.dtype == np.float16:  # which has no number as large as LOUDEST
+        audio = audio.astype(np.float32)
+    if shaped and (np.abs(audio) <= LOUDEST).all():
+        return audio
+    advice = ""
+    if audio.dtype.kind == "i":
+        advice = f"; divide {audio.dtype} by {float(np.iinfo(audio.dtype).max) + 1:.0f}"
+    raise UserError(
+        "audio must be an array [samples] or [samples, channels] of floating point, full "
+        f"scale at 1.0, finite and up to {LOUDEST:g}, not empty{advice}"
+    )
 
 
 def check_shape(sample_rate, channels, what):

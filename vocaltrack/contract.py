@@ -1,5 +1,6 @@
 """Where the SavedModels are and what they say of themselves; no TensorFlow."""
 
+import os
 from pathlib import Path
 
 from vocaltrack.config import METHODS, MODEL_NAMES
@@ -41,7 +42,7 @@ def find_model(model):
             f"the model {model} is missing: no saved_models/{model} beside the package; "
             "give the folder of a SavedModel instead"
         )
-    if not Path(model).is_dir():
+    if not isinstance(model, (str, os.PathLike)) or not str(model) or not Path(model).is_dir():
         raise UserError(
             f"no model {model!r}; choose {', '.join(MODEL_NAMES)} or give a SavedModel's folder"
         )

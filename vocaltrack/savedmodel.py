@@ -46,11 +46,11 @@ def load(folder):
 
     Raises:
         UserError: the folder holds none, one of another contract, or one that
-            is damaged; or this process forked off one that has loaded one.
+            is damaged; or nothing can be computed here, see `check_process`.
     """
     contract = read_contract(folder)
     check_checksums(folder)
-    refuse_a_fork()
+    check_process()
     try:
         with _plain_path(folder) as path:
             loaded = tf.saved_model.load(path)
@@ -101,13 +101,19 @@ def _is_plain(path):
     return not set(PATTERNS) & set(path.as_posix())  # where a backslash is part of a name
 
 
-def refuse_a_fork():
-    """Refuse to load a model or to compute in a process that forked off one that has done
-    either: TensorFlow's threads stayed behind, and it would wait for them for ever.
+def check_process():
+    """Refuse to load a model or to compute where TensorFlow builds graphs, and in a process
+    that forked off one that has done either: TensorFlow's threads stayed behind, and it
+    would wait for them for ever.
 
     Raises:
-        UserError: it did.
+        UserError: it is such a place.
     """
+    if not tf.executing_eagerly():
+        raise UserError(
+            "TensorFlow builds a graph here; call vocaltrack outside of tf.Graph and tf.function, "
+            "and without tf.compat.v1.disable_eager_execution"
+        )
     global _first_process
     _first_process = _first_process or os.getpid()
     if _first_process != os.getpid():

@@ -7,18 +7,17 @@ from numbers import Real
 
 import numpy as np
 
-from vocaltrack.audio import check_shape, open_audio
+from vocaltrack.audio import MOST_CHANNELS, as_audio, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
 from vocaltrack.config import BLOCK, METHODS, MOST_OVERLAP, OVERLAP, PHASES
 from vocaltrack.contract import choose_method, find_model
-from vocaltrack.decoding import LOUDEST
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file
 from vocaltrack.gains import GainStream
 from vocaltrack.griffin_lim import GriffinLimStream
 from vocaltrack.mask_stream import AT_ONCE, ChunkPieces, Downmix, MaskStream, piece_to_chunks
 from vocaltrack.pipes import ahead, flag_last
-from vocaltrack.savedmodel import load, refuse_a_fork
+from vocaltrack.savedmodel import check_process, load
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,19 +89,10 @@ class Separator:
         Raises:
             UserError: the audio is none of the above.
         """
-        try:
-            audio = np.asarray(audio)
-        except ValueError:  # rows of several lengths
-            audio = np.zeros(0)
-        shaped = audio.dtype.kind == "f" and audio.ndim in (1, 2) and 0 not in audio.shape
-        if audio.dtype == np.float16:  # which has no number as large as LOUDEST
-            audio = audio.astype(np.float32)
-        if not shaped or not (np.abs(audio) <= LOUDEST).all():
-            raise UserError(
-                "audio must be an array [samples] or [samples, channels] of floating point, full "
-                f"scale at 1.0, finite and up to {LOUDEST:g}, not empty"
-            )
+        audio = as_audio(audio)
         channels = audio if audio.ndim == 2 else audio[:, np.newaxis]
+        if channels.shape[1] > MOST_CHANNELS >= len(channels):
+            raise UserError("the audio is [channels, samples]; give [samples, channels], its .T")
 
         def blocks():
             return (channels[i : i + BLOCK] for i in range(0, len(channels), BLOCK))
@@ -176,7 +166,7 @@ class Separator:
             be empty.
         """
         check_shape(sample_rate, channels, "the audio")
-        refuse_a_fork()
+        check_process()
         sample_rate = int(sample_rate)
         gains = GainStream(channels, sample_rate, self.features)
         griffin_lim = None

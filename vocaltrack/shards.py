@@ -104,8 +104,8 @@ def write_shard(shard):
                 return made["kinds"]
     # Each process is one worker of several, so it must not take all cores, nor a GPU.
     with contextlib.suppress(RuntimeError):  # it has computed before
+        tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.set_visible_devices([], "GPU")
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     mixer = _mixer(
         shard.decoded, shard.songs, shard.features, shard.mixtures, shard.split == "train"
     )
