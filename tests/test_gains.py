@@ -171,6 +171,20 @@ def test_a_mask_that_switches_switches_the_sound_at_that_time(rate, seconds):
     assert passed == pytest.approx(0.5, abs=0.16)
 
 
+@pytest.mark.parametrize("rate", RATES)
+def test_a_rising_mask_is_where_its_frames_are_to_half_a_millisecond(rate):
+    """Frame k lies around 8 k ms, as those of a centred STFT do."""
+    audio = noise(2 * rate)
+    mask = constant_mask(len(audio), rate)
+    slope = 0.5  # per second
+    mask *= slope * np.arange(len(mask), dtype=np.float32)[:, np.newaxis] / FRAMES_A_SECOND
+    inside = slice(rate // 4, -rate // 4)
+    expected = audio * slope * np.arange(len(audio))[:, np.newaxis] / rate
+    later = (expected - filtered(audio, mask, rate))[inside] * audio[inside]
+    seconds = np.sum(later) / np.sum(audio[inside] ** 2) / slope
+    assert seconds == pytest.approx(0.0, abs=5e-4)
+
+
 def test_equals_the_stft_of_the_features_for_a_smooth_mask():
     """Whose hop is half as long."""
     rng = np.random.default_rng(3)
