@@ -369,7 +369,7 @@ def test_odd_rates_and_too_many_channels_are_refused():
         with pytest.raises(UserError, match="sample rate"):
             made_up().separate(noise(10), rate)
     with pytest.raises(UserError, match="65 channels"):
-        made_up().separate(noise(10, 65), 16000)
+        made_up().separate(noise(100, 65), 16000)
 
 
 def test_the_package_loads_tensorflow_only_with_the_separator():
