@@ -481,10 +481,10 @@ def test_more_epochs_are_refused_under_the_cosine(records, tmp_path):
 
 def test_export_of_a_run(runs, tmp_path):
     assert main(["export", str(runs / "unet"), str(tmp_path / "unet")]) == 0
-    heard = json.loads((runs / "unet" / "run.json").read_text())["songs"]["train"]
+    songs = json.loads((runs / "unet" / "run.json").read_text())["songs"]
     contract = read_contract(tmp_path / "unet")
-    assert contract["heard"] == heard
-    assert contract["validated"] == ["data0/valid-song"]
+    assert contract["heard"] == songs["train"]
+    assert contract["validated"] == songs["valid"] and len(songs["valid"]) == 1
     assert main(["export", "--last", str(runs / "unet"), str(tmp_path / "last")]) == 0
     assert read_contract(tmp_path / "last")["validated"] == []
     both = shutil.copytree(tmp_path / "unet", tmp_path / "both")
