@@ -56,9 +56,10 @@ def test_no_scored_song_was_heard_and_no_singer_is_in_two_splits():
     train, valid = ({s.rsplit("_", 1)[0] for s in splits[name]} for name in ("train", "valid"))
     assert train and valid and not train & valid
     for model in MODEL_NAMES:
-        heard = set(read_contract(REPOSITORY / "saved_models" / model)["heard"])
-        assert {f"MIR-1K/{song}" for song in splits["train"]} < heard
-        assert not {f"MIR-1K/{song}" for song in splits["valid"]} & heard
+        contract = read_contract(REPOSITORY / "saved_models" / model)
+        assert {f"MIR-1K/{song}" for song in splits["train"]} < set(contract["heard"])
+        assert set(report["songs"]) < set(contract["validated"])
+        assert not {f"MIR-1K/{song}" for song in splits["valid"]} & set(contract["heard"])
 
 
 def test_the_levers_are_those_of_the_benchmark(monkeypatch):

@@ -251,7 +251,7 @@ def test_a_saved_model_becomes_a_run_that_hears_the_same(
     saved_model = REPOSITORY / "saved_models" / "unet"
     if filters == CONFIG.filters:
         saved_model = tmp_path / "unet"
-        export(trained, FeatureConfig(), saved_model, ["a/b"])
+        export(trained, FeatureConfig(), saved_model, ["a/b"], ["c/d"])
     folder = empty_records(tmp_path / "records", FeatureConfig())
     monkeypatch.setattr(recipe, "batches", lambda *a, **k: gaps())
     words = [str(saved_model), "--records", str(folder), "--run", str(tmp_path / "run")]
@@ -260,6 +260,7 @@ def test_a_saved_model_becomes_a_run_that_hears_the_same(
     model, description = load_run(tmp_path / "run")
     served = load(saved_model)
     assert description["songs"]["train"] == list(served.heard)
+    assert description["validated"] == list(served.validated) != []
     assert description["network"]["filters"] == filters
     chunks = next(iter(gaps()))["mixture"]
     expected = served.masks(chunks).numpy()

@@ -124,9 +124,9 @@ def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
         args = SMALL_UNET, records, run, "hdc", initial
         assert train(settings("uhnet"), *args, verbose=0).epoch == []
         assert "2 of 2 epochs are done, no more to come" in capsys.readouterr().out
-    with pytest.raises(UserError, match="epochs=2, not 1"):
+    with pytest.raises(UserError, match="2 epochs are done, 1 were asked for"):
         train(settings("uhnet", epochs=1), *args, verbose=0)
-    with pytest.raises(UserError, match="started from --initial .*/unet, not .*/runs.*/uhnet; "):
+    with pytest.raises(UserError, match="started from --initial .*/unet, and .*/uhnet was given"):
         train(settings("uhnet"), SMALL_UNET, records, run, "hdc", "uhnet", verbose=0)
     assert train(settings("uhnet", epochs=3), *args, verbose=0).epoch == [2]
     assert "2 of 3 epochs are done, going on" in capsys.readouterr().out
@@ -152,7 +152,7 @@ def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     with claimed_run(tmp_path / "run", started_from("../one/begin")) as is_new:
         assert not is_new
     with (
-        pytest.raises(UserError, match="started from --initial .*one/begin, not .*two/begin; "),
+        pytest.raises(UserError, match="from --initial .*one/begin, and .*two/begin was given"),
         claimed_run(tmp_path / "run", started_from("begin")),
     ):
         pass
@@ -166,7 +166,7 @@ def test_a_run_goes_on_where_it_was_copied_to_and_without_its_start(runs, record
     args = SMALL_UNET, records, run
     history = train(settings("uhnet", epochs=3), *args, moved / "hdc", moved / "unet", verbose=0)
     assert history.epoch == [2]
-    with pytest.raises(UserError, match="started from --clustering .*/hdc, not None; "):
+    with pytest.raises(UserError, match="started from --clustering .*/hdc, and none was given"):
         train(settings("uhnet", epochs=4), *args, None, moved / "uhnet", verbose=0)
     shutil.rmtree(moved / "hdc")
     weights = load_run(run, last=True)[0].get_layer("hdc").get_weights()
@@ -198,7 +198,7 @@ def test_a_run_of_before_knows_its_start_by_its_place(runs, records, tmp_path):
     args = settings("uhnet"), SMALL_UNET, records, run
     assert train(*args, runs / "hdc", runs / "unet", verbose=0).epoch == []
     copied = shutil.copytree(runs / "unet", tmp_path / "unet")
-    with pytest.raises(UserError, match=f"started from --initial {runs}/unet, not {copied}; "):
+    with pytest.raises(UserError, match=f"from --initial {runs}/unet, and {copied} was given"):
         train(*args, runs / "hdc", copied, verbose=0)
 
 
@@ -209,8 +209,10 @@ def test_a_network_that_was_not_trained_there_is_not_overwritten(runs, records, 
     for name in ("run.json", "best.keras"):
         shutil.copy(runs / "unet" / name, run)
     before = (run / "best.keras").read_bytes()
-    with pytest.raises(UserError, match=f"in another folder, with --initial {run}"):
-        train(settings("unet", epochs=3), SMALL_UNET, records, run, verbose=0)
+    for epochs, rate in ((3, 1e-3), (9, 0.1)):
+        with pytest.raises(UserError, match=f"in another folder, with --initial {run}"):
+            other = settings("unet", epochs=epochs, learning_rate=rate)
+            train(other, SMALL_UNET, records, run, verbose=0)
     assert (run / "best.keras").read_bytes() == before
 
 
@@ -315,7 +317,7 @@ def test_other_settings_in_the_same_run_are_refused(runs, records):
 def test_patience_and_more_epochs_may_be_given_later(tmp_path):
     description = {"training": {"decay": "plateau", "patience": 3, "epochs": 2}}
     description |= {"network": {}, "features": {}, "mean": [], "std": [], "songs": {"train": []}}
-    description |= {"records_sha256": "", "heard": [], "started_from": {}}
+    description |= {"records_sha256": "", "heard": [], "validated": [], "started_from": {}}
     for patience, epochs in ((3, 2), (9, 2), (1, 5)):
         description["training"] |= {"patience": patience, "epochs": epochs}
         with claimed_run(tmp_path / "run", description):
@@ -325,7 +327,7 @@ def test_patience_and_more_epochs_may_be_given_later(tmp_path):
     with claimed_run(tmp_path / "run", description):
         pass
     description["training"]["epochs"] = 3
-    with pytest.raises(UserError, match="epochs=4, not 3"):
+    with pytest.raises(UserError, match="run: 4 epochs are done, 3 were asked for"):
         claimed_run(tmp_path / "run", description).__enter__()
 
 
@@ -377,6 +379,23 @@ def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
         train(config, network, records, run, clustering, folder / initial, verbose=0)
         heard = json.loads((run / "run.json").read_text())["heard"]
         assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
+
+
+def test_who_chose_the_weights_that_a_run_starts_from_is_remembered(runs, records, tmp_path):
+    """By those of an earlier run, its last epoch's weights are chosen, too."""
+    first = shutil.copytree(runs / "unet", tmp_path / "first")
+    description = json.loads((first / "run.json").read_text())
+    assert description["validated"] == []  # its own songs apart
+    description["songs"]["valid"], description["validated"] = ["x/y"], ["x/z"]
+    (first / "run.json").write_text(json.dumps(description))
+    run = tmp_path / "next"
+    for epochs in (1, 2):  # it goes on without its start
+        initial = first if epochs == 1 else None
+        train(settings("unet", epochs=epochs), SMALL_UNET, records, run, None, initial, verbose=0)
+    valid = Manifest.load(records).songs["valid"]
+    for last, own in (((), valid), (("--last",), [])):
+        assert main(["export", *last, str(run), str(tmp_path / "saved")]) == 0
+        assert read_contract(tmp_path / "saved")["validated"] == sorted({*own, "x/y", "x/z"})
 
 
 def test_a_run_has_a_folder_of_its_own(runs, records):

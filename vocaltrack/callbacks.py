@@ -43,11 +43,6 @@ class RunKeeper(keras.callbacks.Callback):
         """
         epochs_done = 0
         path = self.run / NEWEST
-        if (self.run / "best.keras").exists() and not self.rows and not path.exists():
-            raise UserError(
-                f"{self.run} holds a network that was not trained there; train from it in "
-                f"another folder, with --initial {self.run}"
-            )
         if path.exists():
             try:
                 with whole_weights():

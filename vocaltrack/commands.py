@@ -53,8 +53,8 @@ def evaluate(options):
         )
     for label, songs in report["validated"].items():
         warn(
-            f"the weights of {label} are those that did best on {len(songs)} of these songs "
-            f"({songs[0]}); its scores there flatter it, those of --split test do not"
+            f"{len(songs)} of these songs ({songs[0]}) chose the weights of {label}; its scores "
+            "there flatter it, those on songs of the split test do not"
         )
     for key, error in report["unreadable"].items():
         tell(f"{key} was not scored: {error}")
@@ -106,7 +106,7 @@ def train_unet(options):
 
 def export(options):
     """Write a run's best or last weights as a SavedModel."""
-    from vocaltrack.runs import load_run, read_run, songs_heard
+    from vocaltrack.runs import load_run, read_run, songs_heard, songs_validated
 
     if os.path.realpath(options.output) == os.getcwd():
         raise UserError(f"{options.output} is the folder that this runs in; give another")
@@ -115,9 +115,8 @@ def export(options):
     from vocaltrack.export import export
 
     model, description = load_run(options.run, options.last)
-    chosen_by = () if options.last else description["songs"].get("valid", ())
-    heard = songs_heard(description)
-    export(model, description["features"], options.output, heard, chosen_by)
+    songs = songs_heard(description), songs_validated(description, options.last)
+    export(model, description["features"], options.output, *songs)
     say(f"{options.output}: SavedModel of {model.name}")
 
 

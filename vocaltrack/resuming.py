@@ -14,7 +14,8 @@ from vocaltrack.records import MANIFEST
 from vocaltrack.run_files import read_log
 from vocaltrack.runs import DEFAULTS, NEWEST, TENSORBOARD, songs_heard
 
-WRITTEN = ("best.keras", "log.csv", NEWEST)  # after an epoch
+TRAINED = ("log.csv", NEWEST)
+WRITTEN = ("best.keras", *TRAINED)  # after an epoch
 
 
 def goes_on_from_itself(run):
@@ -23,6 +24,16 @@ def goes_on_from_itself(run):
     if not (run / NEWEST).exists() or not (run / "run.json").exists():
         return False
     return bool(read_json(run / "run.json", "the run").get("started_from"))
+
+
+def refuse_what_was_not_trained(run):
+    """Refuse to train in the folder of a network that was made there, by unfold.py, say: the
+    weights would begin at random, and replace it."""
+    if (run / "best.keras").exists() and not any((run / name).exists() for name in TRAINED):
+        raise UserError(
+            f"{run} holds a network that was not trained there; train from it in another "
+            f"folder, with --initial {run}"
+        )
 
 
 @contextlib.contextmanager
@@ -66,10 +77,13 @@ def _as_it_goes_on(run, description):
     try:
         _refuse_other_settings(run, old, description)
         _refuse_other_starts(run, old, description)
-        heard = sorted({*songs_heard(old), *description["heard"]})
+        known = {
+            "heard": sorted({*songs_heard(old), *description["heard"]}),
+            "validated": sorted({*old.get("validated", ()), *description["validated"]}),
+        }
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged; give another folder") from error
-    return {**description, "started_from": old.get("started_from", {}), "heard": heard}
+    return {**description, "started_from": old.get("started_from", {}), **known}
 
 
 def _refuse_other_settings(run, old, description):
@@ -77,8 +91,10 @@ def _refuse_other_settings(run, old, description):
     for part in ("training", "network", "features"):
         for name, value in description[part].items():
             was = {**DEFAULTS, **old[part]}[name]
-            may_change = name == "patience" or name == "epochs" and grows and value >= done
-            if was != value and not may_change:
+            if name == "epochs" and grows:
+                if value < done:
+                    raise UserError(f"{run}: {done} epochs are done, {value} were asked for")
+            elif name != "patience" and was != value:
                 raise UserError(
                     f"{run} was trained with {name}={was}, not {value}; "
                     "give the same settings or another folder"
@@ -99,10 +115,11 @@ def _refuse_other_starts(run, old, description):
     for name in sorted({*before, *now}):
         was, given = before.get(name), now.get(name)
         if not (was and given and _is_same_start(was, given)):
-            was, given = (start and _place(start) for start in (was, given))
+            was = f"--{name} {_place(was)}" if was else f"no --{name}"
+            given = given["run"] if given else "none"
             raise UserError(
-                f"{run} started from --{name} {was}, not {given}; "
-                "give the same, another folder, or no run to start from, to go on"
+                f"{run} started from {was}, and {given} was given; give the same, another "
+                "folder for the new run, or no run to start from, to go on"
             )
 
 

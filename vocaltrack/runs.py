@@ -176,6 +176,7 @@ def describe_run(config, network, manifest, mean, std, started_from):
         "songs": manifest.songs,
         "records_sha256": manifest.digest(),
         "heard": sorted(heard.union(*(songs_heard(other[1]) for other in others.values()))),
+        "validated": sorted(set().union(*(songs_validated(o[1]) for o in others.values()))),
     }
 
 
@@ -189,3 +190,16 @@ def songs_heard(description):
     """The keys of all songs that a run's weights were ever trained on: its own, and
     those of the runs that it started from."""
     return sorted({*description.get("heard", ()), *description["songs"]["train"]})
+
+
+def songs_validated(description, last=False):
+    """The keys of all songs whose loss chose a run's weights, or those of the runs that it
+    started from.
+
+    Args:
+        description: what `read_run` returns.
+        last: whether the weights are those of the last epoch, which the run's own songs
+            did not choose.
+    """
+    own = () if last else description["songs"].get("valid", ())
+    return sorted({*description.get("validated", ()), *own})

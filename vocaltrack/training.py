@@ -12,7 +12,7 @@ from vocaltrack.errors import UserError, say
 from vocaltrack.pipeline import batches, unreadable_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.resuming import claimed_run, goes_on_from_itself
+from vocaltrack.resuming import claimed_run, goes_on_from_itself, refuse_what_was_not_trained
 from vocaltrack.runs import TENSORBOARD, describe_run, refuse_ignored_settings
 from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
@@ -40,6 +40,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             holds a run with other settings, or another process trains it.
     """
     run = Path(run)
+    refuse_what_was_not_trained(run)
     refuse_ignored_settings(config, network, clustering_run)
     manifest = Manifest.load(records)
     goes_on = not (initial_run or clustering_run) and goes_on_from_itself(run)

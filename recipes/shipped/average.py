@@ -24,7 +24,7 @@ from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import copy_weights
 from vocaltrack.records import Manifest
-from vocaltrack.runs import load_run, songs_heard
+from vocaltrack.runs import load_run, songs_heard, songs_validated
 from vocaltrack.silence import as_heard
 
 BATCHES, BATCH_SIZE = 40, 64
@@ -120,6 +120,7 @@ def main():
         "share": options.share,
         "norms_of": options.records,
         "heard": sorted({*songs_heard(first), *songs_heard(later)}),
+        "validated": sorted(set().union(*(songs_validated(run, True) for run in (first, later)))),
     }
     if options.run.is_dir() and any(options.run.iterdir()):
         there = options.run / "run.json"

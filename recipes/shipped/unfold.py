@@ -173,6 +173,7 @@ def main():
         ) from error
     shipped = dataclasses.replace(manifest, songs={"train": list(served.heard)})
     description = describe_run(TrainingConfig(name), network, shipped, mean, std, {})
+    description["validated"] = list(served.validated)
     with claimed_run(options.run, description):
         replace_weights(options.run, "best.keras", model.save, model.weights)
     print(f"{options.run}: {name} of {options.saved_model}")
