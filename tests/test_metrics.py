@@ -139,6 +139,16 @@ def test_seconds_in_which_the_vocals_are_missed_count_as_faint_ones_do():
     assert scores["SDR"] == pytest.approx(20.0, abs=1e-3)
 
 
+def test_a_second_of_solo_singing_that_is_missed_is_left_out_as_when_it_is_not():
+    references = stems(5)
+    references[1, : 3 * RATE] = 0.0
+    estimates = disturbed(references, (10.0, 40.0, 20.0, 30.0, 30.0))
+    for left in (1.0, 0.0):
+        estimates[0, : 3 * RATE] *= left
+        scores = metrics.bss_eval(references, estimates, RATE)
+        assert scores["SDR"] == pytest.approx(30.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("silent", ("references", "estimates"))
 @pytest.mark.parametrize("stem", (0, 1))
 @pytest.mark.parametrize("all_frames", (False, True))

@@ -63,6 +63,13 @@ def test_a_few_singers_are_enough_for_every_split(singers, splits):
     assert set(assign_splits(singers, (0.1, 0.0), seed=0).values()) == set(held_out)
 
 
+@pytest.mark.parametrize("singers", [3, 4, 5, 10])
+def test_no_split_comes_out_empty(singers):
+    for names in range(300):
+        dealt = assign_splits([f"{names} {n}" for n in range(singers)], (0.1, 0.1), seed=0)
+        assert set(dealt.values()) == {"train", "valid", "test"}
+
+
 def test_a_singer_alone_is_trained_on():
     for seed in range(20):
         assert assign_splits(["a"], (0.5, 0.5), seed) == {"a": "train"}
