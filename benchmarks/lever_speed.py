@@ -6,6 +6,7 @@ On random chunks, with TF_ENABLE_ONEDNN_OPTS=1 in the environment for the comman
 speed. Run it on a machine that does nothing else.
 """
 
+import argparse
 import itertools
 
 import numpy as np
@@ -20,6 +21,7 @@ STEPS = 10
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     rng = np.random.default_rng(0)
     log_mel = rng.normal(-30.0, 15.0, (BATCH, 128, 128)).astype(np.float32)
     target = rng.random((BATCH, 128, 128, 1), np.float32)

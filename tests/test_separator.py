@@ -134,6 +134,17 @@ def test_silence_stays_silent(unet):
     assert not unet.separate(np.zeros(30000, np.float32), 16000).vocals.any()
 
 
+def test_a_recording_may_be_60_db_too_soft_but_not_80(example):
+    """The networks do not hear what lies below their floor of -70 dB."""
+    separator = Separator("uhnet")
+    scores = []
+    for factor in (1.0, 1e-3, 1e-4):
+        vocals = separator.separate(example["mixture"] * np.float32(factor), 16000).vocals
+        scores.append(si_sdr(example["vocals"], vocals))
+    assert scores[1] == pytest.approx(scores[0], abs=0.6)
+    assert scores[2] < scores[0] - 6.0
+
+
 def test_griffin_lim_is_the_papers_and_far_below_the_mixture_phase(example):
     short = {name: audio[: 16000 * 8] for name, audio in example.items()}
     found = {
@@ -347,6 +358,8 @@ def test_what_is_no_audio_is_refused(audio):
 
 def test_advice_on_audio_as_other_libraries_have_it():
     refusal(lambda: made_up().separate(np.zeros(9, np.int16), 16000), "divide int16 by 32768")
+    unsigned = "divide uint8 by 128 and subtract 1"
+    refusal(lambda: made_up().separate(np.zeros(9, np.uint8), 16000), unsigned)
     refusal(lambda: made_up().separate(np.zeros((2, 65), np.float32), 16000), "give [samples, ch")
 
 

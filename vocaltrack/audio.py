@@ -138,8 +138,11 @@ def as_audio(audio):
     if shaped and (np.abs(audio) <= LOUDEST).all():
         return audio
     advice = ""
-    if audio.dtype.kind == "i":
-        advice = f"; divide {audio.dtype} by {float(np.iinfo(audio.dtype).max) + 1:.0f}"
+    if audio.dtype.kind in "iu":
+        info = np.iinfo(audio.dtype)
+        advice = f"; divide {audio.dtype} by {(info.max - info.min + 1) // 2}"
+        if audio.dtype.kind == "u":
+            advice += " and subtract 1"
     raise UserError(
         "audio must be an array [samples] or [samples, channels] of floating point, full "
         f"scale at 1.0, finite and up to {LOUDEST:g}, not empty{advice}"

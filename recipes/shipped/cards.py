@@ -7,6 +7,7 @@ writes saved_models/<model>/README.md, training.csv and curve.png. Where a model
 has no run, its card keeps what it says of the training.
 """
 
+import argparse
 import csv
 import math
 import re
@@ -25,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def main():
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     report = shipped_report()
     for model in ABOUT:
         run = REPOSITORY / "runs" / model
