@@ -170,7 +170,7 @@ def test_songs_that_a_model_learnt_from_or_was_chosen_by_are_told(
     assert main(list(map(str, words))) == 0
     told = capsys.readouterr().err
     assert f"warning: unet learnt from 1 of these songs ({key})" in told
-    assert f"the weights of unet are those that did best on 1 of these songs ({key})" in told
+    assert f"1 of these songs ({key}) chose the weights of unet" in told
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["heard"] == report["validated"] == {"unet": [key]}
 

@@ -27,7 +27,7 @@ from vocaltrack.models import build_unet
 from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import read_log, replace_weights
-from vocaltrack.runs import describe_run, load_run, read_run
+from vocaltrack.runs import describe_run, load_run, read_run, songs_validated
 from vocaltrack.training import examples, train
 
 
@@ -381,21 +381,20 @@ def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
         assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
 
 
-def test_who_chose_the_weights_that_a_run_starts_from_is_remembered(runs, records, tmp_path):
+def test_who_chose_the_weights_that_a_run_starts_from_is_remembered(tmp_path):
     """By those of an earlier run, its last epoch's weights are chosen, too."""
-    first = shutil.copytree(runs / "unet", tmp_path / "first")
-    description = json.loads((first / "run.json").read_text())
-    assert description["validated"] == []  # its own songs apart
-    description["songs"]["valid"], description["validated"] = ["x/y"], ["x/z"]
-    (first / "run.json").write_text(json.dumps(description))
-    run = tmp_path / "next"
-    for epochs in (1, 2):  # it goes on without its start
-        initial = first if epochs == 1 else None
-        train(settings("unet", epochs=epochs), SMALL_UNET, records, run, None, initial, verbose=0)
-    valid = Manifest.load(records).songs["valid"]
-    for last, own in (((), valid), (("--last",), [])):
-        assert main(["export", *last, str(run), str(tmp_path / "saved")]) == 0
-        assert read_contract(tmp_path / "saved")["validated"] == sorted({*own, "x/y", "x/z"})
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "best.keras").touch()
+    first = {"songs": {"train": [], "valid": ["x/y"]}, "validated": ["x/z"]}
+    songs, run = {"train": ["a/b"], "valid": ["v/w"]}, tmp_path / "run"
+    manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
+    for initial in ((tmp_path / "first", first), None):  # the second time it goes on without
+        described = settings("unet"), SMALL_UNET, manifest, [0.0], [1.0], {"initial": initial}
+        with claimed_run(run, describe_run(*described)):
+            (run / "newest.weights.h5").touch()
+    description = json.loads((run / "run.json").read_text())
+    assert songs_validated(description) == ["v/w", "x/y", "x/z"]
+    assert songs_validated(description, last=True) == ["x/y", "x/z"]
 
 
 def test_a_run_has_a_folder_of_its_own(runs, records):
