@@ -66,6 +66,7 @@ def test_missing_split(records):
 def test_a_seed_shuffles_and_repeats(records):
     first = numbers(batches(*records, "train", batch_size=4, seed=1), 80)
     assert len(first) == 320
+    assert not np.array_equal(first[:16], np.arange(16))
     inside = first[first < SHARDS["train"][0]]  # of one shard
     assert np.mean(np.diff(inside) % SHARDS["train"][0] == 1) < 0.5
     np.testing.assert_array_equal(

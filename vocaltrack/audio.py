@@ -126,7 +126,7 @@ def as_audio(audio):
         the array, in float32 where it was float16.
 
     Raises:
-        UserError: it is none, empty, or not finite.
+        UserError: it is none, empty, not finite, or [channels, samples].
     """
     try:
         audio = np.asarray(audio)
@@ -136,6 +136,8 @@ def as_audio(audio):
     if audio.dtype == np.float16:  # which has no number as large as LOUDEST
         audio = audio.astype(np.float32)
     if shaped and (np.abs(audio) <= LOUDEST).all():
+        if audio.ndim == 2 and audio.shape[1] > MOST_CHANNELS >= len(audio):
+            raise UserError("the audio is [channels, samples]; give [samples, channels], its .T")
         return audio
     advice = ""
     if audio.dtype.kind in "iu":

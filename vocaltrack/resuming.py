@@ -12,10 +12,11 @@ from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.locks import alone_in
 from vocaltrack.records import MANIFEST
 from vocaltrack.run_files import read_log
-from vocaltrack.runs import DEFAULTS, NEWEST, TENSORBOARD, songs_heard
+from vocaltrack.runs import DEFAULTS, NEWEST, TENSORBOARD
 
 TRAINED = ("log.csv", NEWEST)
 WRITTEN = ("best.keras", *TRAINED)  # after an epoch
+OF_ITS_START = ("started_from", "heard", "validated")  # what run.json says of it
 
 
 def goes_on_from_itself(run):
@@ -77,13 +78,9 @@ def _as_it_goes_on(run, description):
     try:
         _refuse_other_settings(run, old, description)
         _refuse_other_starts(run, old, description)
-        known = {
-            "heard": sorted({*songs_heard(old), *description["heard"]}),
-            "validated": sorted({*old.get("validated", ()), *description["validated"]}),
-        }
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path} is damaged; give another folder") from error
-    return {**description, "started_from": old.get("started_from", {}), **known}
+    return {**description, **{name: old[name] for name in OF_ITS_START if name in old}}
 
 
 def _refuse_other_settings(run, old, description):
@@ -110,7 +107,7 @@ def _refuse_other_settings(run, old, description):
 
 def _refuse_other_starts(run, old, description):
     before, now = old.get("started_from", {}), description["started_from"]
-    if not now and goes_on_from_itself(run):
+    if not now and (run / NEWEST).exists():
         return
     for name in sorted({*before, *now}):
         was, given = before.get(name), now.get(name)

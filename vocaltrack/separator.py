@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from vocaltrack.audio import MOST_CHANNELS, as_audio, check_shape, open_audio
+from vocaltrack.audio import as_audio, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
 from vocaltrack.config import BLOCK, METHODS, MOST_OVERLAP, OVERLAP, PHASES
 from vocaltrack.contract import choose_method, find_model
@@ -91,8 +91,6 @@ class Separator:
         """
         audio = as_audio(audio)
         channels = audio if audio.ndim == 2 else audio[:, np.newaxis]
-        if channels.shape[1] > MOST_CHANNELS >= len(channels):
-            raise UserError("the audio is [channels, samples]; give [samples, channels], its .T")
 
         def blocks():
             return (channels[i : i + BLOCK] for i in range(0, len(channels), BLOCK))
