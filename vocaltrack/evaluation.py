@@ -10,7 +10,10 @@ from vocaltrack.progress import counted
 from vocaltrack.song_scores import METRICS, leakage, score_native, score_song
 
 METRIC = "museval BSS Eval v4, 1 s frames, median over "
-FRAMES = METRIC + "the frames in which the vocals sound (SDR 0 dB where none come out)"
+FRAMES = (
+    METRIC
+    + "the frames in which the vocals sound (SDR 0 dB where none come out; filters regularised)"
+)
 ALL_FRAMES = METRIC + "all frames that it scores, at each song's own rate and channels"
 
 

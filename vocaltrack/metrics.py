@@ -1,27 +1,40 @@
 """Scores of separated audio and of masks."""
 
 import importlib.util
+import types
 
 import numpy as np
 
 from vocaltrack.files import package_folder
 
+RIDGE = 1e-7
+SILENT_FRAME_DB = 60.0
 
-def _import_museval_metrics():
-    """`museval.metrics` alone: importing museval as a whole needs ffmpeg,
-    which stempeg insists on, and its BSS Eval does not."""
+
+def _import_museval_metrics(solve=np.linalg.solve):
+    """`museval.metrics` alone, a module of its own that solves linear equations by `solve`:
+    importing museval as a whole needs ffmpeg, which stempeg insists on, and its BSS Eval
+    does not."""
     spec = importlib.util.spec_from_file_location(
         "vocaltrack.museval_metrics", package_folder("museval") / "metrics.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    if not hasattr(np.linalg, "linalg"):  # by which museval knows LinAlgError; since NumPy 2.4
-        np.linalg.linalg = np.linalg
+    # It knows LinAlgError as np.linalg.linalg's, which NumPy has no more since 2.4.
+    linalg = types.SimpleNamespace(**{**vars(np.linalg), "linalg": np.linalg, "solve": solve})
+    module.np = types.SimpleNamespace(**{**vars(np), "linalg": linalg})
     return module
 
 
-SILENT_FRAME_DB = 60.0
+def _solve_with_ridge(correlations, right):
+    """The filters that museval fits to a whole song, regularised: as if each channel had white
+    noise 70 dB below it, which is not there."""
+    ridge = RIDGE * np.diag(np.diag(correlations))
+    return np.linalg.solve(correlations + ridge, right)
+
+
 museval_metrics = _import_museval_metrics()
+regularised_metrics = _import_museval_metrics(_solve_with_ridge)
 
 
 def si_sdr(reference, estimate):
@@ -51,8 +64,8 @@ def bss_eval(references, estimates, sample_rate, all_frames=False):
         references, estimates: float [2, samples] or [2, samples, channels]: vocals,
             accompaniment.
         sample_rate: Hz.
-        all_frames: score soft frames as well, and none whose estimate is silent, as museval's
-            own tables do.
+        all_frames: score soft frames as well, and none whose estimate is silent, with filters
+            that are not regularised, as museval's own tables do.
 
     Returns:
         dict from "SDR", "SIR", "ISR", "SAR" to the vocals' median over
@@ -62,6 +75,11 @@ def bss_eval(references, estimates, sample_rate, all_frames=False):
         through a lossy codec hold its noise. Unless `all_frames`, the SDR is 0 dB where
         the estimated vocals alone are silent, as it is of any faint estimate: else it would
         pay to be silent where a song is hard.
+
+    The filters that tell interference and artifacts apart are regularised unless `all_frames`.
+    In a band that a resampler or a codec left empty those of museval may amplify five
+    hundredfold, and ring where a frame begins and ends: ISR and SAR then fall below 0 dB for
+    vocals that are nearly perfect. The SDR has nothing to do with filters.
     """
     references, estimates = (
         np.reshape(np.asarray(stems, np.float64), (2, len(stems[0]), -1))
@@ -70,9 +88,8 @@ def bss_eval(references, estimates, sample_rate, all_frames=False):
     starts = sample_rate * np.arange(max(references.shape[1] // sample_rate, 1))
     frames = dict.fromkeys(("SDR", "ISR", "SIR", "SAR"), np.full(len(starts), np.nan))
     if all(stem.sum(axis=1).any() for stem in (*references, *estimates)):  # or museval refuses
-        scores = museval_metrics.bss_eval(
-            references, estimates, window=sample_rate, hop=sample_rate
-        )
+        museval = museval_metrics if all_frames else regularised_metrics
+        scores = museval.bss_eval(references, estimates, window=sample_rate, hop=sample_rate)
         frames = {name: values[0] for name, values in zip(frames, scores)}
 
     def by_frame(measure, stem):
