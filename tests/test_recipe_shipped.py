@@ -36,12 +36,14 @@ def average(shipped_recipe):
 
 def two_runs(folder):
     """The runs earlier and later in a folder; the last weights of both."""
-    manifest = Manifest(FeatureConfig(), (), (), {}, {"train": ["a/b"]}, {}, 0)
     weights = []
     for seed, name in enumerate(("earlier", "later")):
+        songs = {"train": [f"{name}/a"], "valid": [f"{name}/b"]}
+        manifest = Manifest(FeatureConfig(), (), (), {}, songs, {}, 0)
         keras.utils.set_random_seed(seed)
         model = build_unet(CONFIG, MEAN, STD)
         description = describe_run(TrainingConfig("unet"), CONFIG, manifest, MEAN, STD, {})
+        description |= {"heard": [f"{name}/c"], "validated": [f"{name}/d"]}  # by earlier ones
         (folder / name).mkdir()
         (folder / name / "run.json").write_text(json.dumps(description))
         (folder / name / "log.csv").write_text("epoch\n")
@@ -78,6 +80,19 @@ def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
     assert [path.name for path in (tmp_path / "music").iterdir()] == ["song.wav"]
     with pytest.raises(UserError, match="different sizes"):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
+
+
+def test_a_mean_tells_which_songs_chose_a_network_that_was_not_trained_there(
+    average, monkeypatch, tmp_path
+):
+    """As widen.py leaves it: the best weights of another run, and no last ones."""
+    two_runs(tmp_path)
+    (tmp_path / "earlier" / "newest.weights.h5").unlink()
+    words = [str(tmp_path / name) for name in ("earlier", "later", "mean")]
+    monkeypatch.setattr("sys.argv", ["average.py", *words[:2], "--run", words[2]])
+    average.main()
+    _, description = load_run(tmp_path / "mean")
+    assert description["validated"] == ["earlier/b", "earlier/d", "later/d"]
 
 
 def test_the_mean_of_a_unet_and_the_uhnet_made_of_it(average):

@@ -24,7 +24,7 @@ from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.models import copy_weights
 from vocaltrack.records import Manifest
-from vocaltrack.runs import load_run, songs_heard, songs_validated
+from vocaltrack.runs import NEWEST, load_run, songs_heard, songs_validated
 from vocaltrack.silence import as_heard
 
 BATCHES, BATCH_SIZE = 40, 64
@@ -88,9 +88,11 @@ def measure_norms(model, mixtures):
 
 
 def load_newest(run):
-    """A run's network as it was last, or as it is where it was never trained, and what
-    describes it."""
-    return load_run(run, last=(Path(run) / "newest.weights.h5").exists())
+    """A run's network as it was last, or as it is where it was never trained, what describes
+    it, and the songs whose loss chose these weights."""
+    last = (Path(run) / NEWEST).exists()
+    model, description = load_run(run, last)
+    return model, description, songs_validated(description, last)
 
 
 def main():
@@ -103,8 +105,8 @@ def main():
     options = parser.parse_args()
     if not 0 < options.share < 1:
         raise UserError("--share must lie between 0 and 1")
-    earlier, first = load_newest(options.earlier)
-    model, later = load_newest(options.later)
+    earlier, first, chose_earlier = load_newest(options.earlier)
+    model, later, chose_later = load_newest(options.later)
     average(earlier, model, options.share)
     if options.records:
         from vocaltrack.pipeline import batches
@@ -120,7 +122,7 @@ def main():
         "share": options.share,
         "norms_of": options.records,
         "heard": sorted({*songs_heard(first), *songs_heard(later)}),
-        "validated": sorted(set().union(*(songs_validated(run, True) for run in (first, later)))),
+        "validated": sorted({*chose_earlier, *chose_later}),
     }
     if options.run.is_dir() and any(options.run.iterdir()):
         there = options.run / "run.json"
@@ -132,7 +134,7 @@ def main():
         if (options.later / "log.csv").exists():
             shutil.copy(options.later / "log.csv", folder)
         model.save(folder / "best.keras")
-        model.save_weights(folder / "newest.weights.h5")  # the next mean's
+        model.save_weights(folder / NEWEST)  # the next mean's
 
     replace_folder(options.run, fill)
     print(f"{options.run}: {model.name} of {options.earlier} and {options.later}")
