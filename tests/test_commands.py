@@ -14,6 +14,7 @@ import soundfile
 
 from vocaltrack.audio import open_audio
 from vocaltrack.cli import main
+from vocaltrack.config import FeatureConfig
 from vocaltrack.ffmpeg import Description
 from vocaltrack.processor import compute_in_bfloat16, warn_if_slow_in_bfloat16
 from vocaltrack.records import Manifest
@@ -227,6 +228,19 @@ def test_a_unet_takes_nothing_that_is_for_the_hdc_inside_a_uhnet(words, capsys):
     given = ["train-unet", "--model", "unet", "--records", "r", "--run", "u", *words]
     assert main(given) == 2
     assert capsys.readouterr().err.startswith("vocaltrack: error: a unet holds no hdc; leave")
+
+
+def test_export(called, tmp_path):
+    songs = {"train": ["a/b"], "valid": ["v/w"]}
+    description = {"features": FeatureConfig(), "songs": songs, "heard": ["p/q"]}
+    called("vocaltrack.runs.read_run")
+    loaded = called("vocaltrack.runs.load_run", (SimpleNamespace(name="unet"), description))
+    exported = called("vocaltrack.export.export")
+    run("export", "r", tmp_path / "best")
+    run("export", "r", tmp_path / "last", "--last")
+    assert loaded == [{"run": "r", "last": False}, {"run": "r", "last": True}]
+    assert [given["heard"] for given in exported] == [["a/b", "p/q"]] * 2
+    assert [given["validated"] for given in exported] == [["v/w"], []]
 
 
 def test_evaluate(called, stems, tmp_path, monkeypatch):

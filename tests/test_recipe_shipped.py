@@ -68,6 +68,9 @@ def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
         for found, one, other in zip(mean.get_weights(), *weights, strict=True):
             np.testing.assert_allclose(found, one + share * (other - one), atol=1e-6)
     assert description["averaged_with"] == words[0] and description["share"] == share
+    assert description["heard"] == ["earlier/a", "earlier/c", "later/a", "later/c"]
+    assert description["validated"] == ["earlier/d", "later/d"]
+    assert description["norms_of"] is None
     average.main()  # the same again, as when the recipe goes on
     monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "earlier")])
     with pytest.raises(UserError, match="earlier is no run of these two"):
@@ -146,7 +149,8 @@ def test_the_norms_of_a_mean_are_measured_on_what_networks_hear(average, monkeyp
     words = ["average.py", *folders[:2], "--records", folders[2], "--run", folders[3]]
     monkeypatch.setattr("sys.argv", words)
     average.main()
-    mean, _ = load_run(tmp_path / "mean", last=True)
+    mean, description = load_run(tmp_path / "mean", last=True)
+    assert description["norms_of"] == folders[2]
     assert_norm_fits(mean, gaps())
 
 

@@ -66,17 +66,22 @@ def widen_run(recipe, monkeypatch, *words):
 
 @pytest.mark.parametrize("name", ["unet", "uhnet"])
 def test_a_run_of_it(recipe, monkeypatch, runs, tmp_path, name):
-    widen_run(recipe, monkeypatch, runs / name, "--run", tmp_path / "wide")
-    (narrow, before), (wide, after) = (load_run(run) for run in (runs / name, tmp_path / "wide"))
+    begin = shutil.copytree(runs / name, tmp_path / "narrow")
+    description = read_json(begin / "run.json", "the run")
+    description |= {"heard": ["x/y"], "validated": ["x/z"]}
+    write_json(begin / "run.json", description)
+    widen_run(recipe, monkeypatch, begin, "--run", tmp_path / "wide")
+    (narrow, before), (wide, after) = (load_run(run) for run in (begin, tmp_path / "wide"))
     assert after["network"]["filters"] == 2 * before["network"]["filters"]
     assert after["songs"] == before["songs"] and after["features"] == before["features"]
-    assert after["started_from"] == {"initial": origin(runs / name)}
+    assert after["heard"] == ["x/y"] and after["validated"] == ["x/z"]
+    assert after["started_from"] == {"initial": origin(begin)}
     assert wide.name == name
     assert wide.get_layer("down0").kernel.shape[-1] == after["network"]["filters"]
     expected = narrow(log_mel(), training=False)
     np.testing.assert_allclose(wide(log_mel(), training=False), expected, atol=1e-5)
     with pytest.raises(UserError, match="wide is there already; give another folder"):
-        widen_run(recipe, monkeypatch, runs / name, "--run", tmp_path / "wide")
+        widen_run(recipe, monkeypatch, begin, "--run", tmp_path / "wide")
 
 
 def test_a_unet_of_the_papers_style_is_refused(recipe, monkeypatch, runs, tmp_path):

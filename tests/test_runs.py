@@ -15,7 +15,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import read_log, replace_weights
-from vocaltrack.runs import describe_run, load_run, read_run, songs_validated
+from vocaltrack.runs import describe_run, load_run, read_run, songs_heard, songs_validated
 from vocaltrack.training import train
 
 
@@ -88,11 +88,11 @@ def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
         assert heard == sorted({"a/b", "x/y", *Manifest.load(records).songs["train"]})
 
 
-def test_who_chose_the_weights_that_a_run_starts_from_is_remembered(tmp_path):
+def test_who_was_heard_and_who_chose_the_weights_is_remembered_when_a_run_goes_on(tmp_path):
     """By those of an earlier run, its last epoch's weights are chosen, too."""
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "best.keras").touch()
-    first = {"songs": {"train": [], "valid": ["x/y"]}, "validated": ["x/z"]}
+    first = {"songs": {"train": ["p/q"], "valid": ["x/y"]}, "heard": ["r/s"], "validated": ["x/z"]}
     songs, run = {"train": ["a/b"], "valid": ["v/w"]}, tmp_path / "run"
     manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
     for initial in ((tmp_path / "first", first), None):  # the second time it goes on without
@@ -100,6 +100,7 @@ def test_who_chose_the_weights_that_a_run_starts_from_is_remembered(tmp_path):
         with claimed_run(run, describe_run(*described)):
             (run / "newest.weights.h5").touch()
     description = json.loads((run / "run.json").read_text())
+    assert songs_heard(description) == ["a/b", "p/q", "r/s"]
     assert songs_validated(description) == ["v/w", "x/y", "x/z"]
     assert songs_validated(description, last=True) == ["x/y", "x/z"]
 

@@ -1,11 +1,16 @@
 """Networks that start from the weights of others."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from tests.networks import MEAN, STD, STYLES, assert_same_outputs, built, clustering, outputs, unet
-from vocaltrack.config import ClusteringConfig, UnetConfig
+from vocaltrack.config import ClusteringConfig, FeatureConfig, UnetConfig
+from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, copy_weights
+from vocaltrack.records import Manifest
+from vocaltrack.starting import other_runs
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -79,3 +84,13 @@ def test_refuses_to_start_from_a_u_net_of_the_other_style():
     for source, target in ((strided, double), (double, strided)):
         with pytest.raises(ValueError, match="only one of the networks has the layers "):
             copy_weights(source, target)
+
+
+def test_refuses_to_start_from_a_network_whose_own_start_heard_a_validation_song(monkeypatch):
+    description = {"features": FeatureConfig(), "songs": {"train": ["a/b"]}, "heard": ["v/w"]}
+    loaded = SimpleNamespace(name="unet"), description
+    monkeypatch.setattr("vocaltrack.starting.load_run", lambda run, wanted: loaded)
+    songs = {"train": ["c/d"], "valid": ["v/w"]}
+    manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
+    with pytest.raises(UserError, match="run was trained on v/w, which is for validation here"):
+        other_runs("unet", manifest, "run", None)
