@@ -233,10 +233,13 @@ def test_a_run_goes_on_with_its_records_alone(tmp_path):
         (tmp_path / "run" / "log.csv").touch()
     with claimed_run(tmp_path / "run", described(dataclasses.replace(first))) as is_new:
         assert not is_new
-    for other in ({"seed": 1}, {"shards": {}}, {"mean": (0.1,)}, {"counts": {"train": {}}}):
+    changes = {"seed": 1, "shards": {}, "mean": (0.1,), "std": (1.1,), "counts": {"train": {}}}
+    for name, value in {**changes, "songs": {"train": ["e/f"]}}.items():
+        part = "songs" if name == "songs" else "records_sha256"
+        other = dataclasses.replace(first, **{name: value})
         with (
-            pytest.raises(UserError, match="other records .*records_sha256 differs"),
-            claimed_run(tmp_path / "run", described(dataclasses.replace(first, **other))),
+            pytest.raises(UserError, match=rf"other records \({part} differs"),
+            claimed_run(tmp_path / "run", described(other)),
         ):
             pass
 
