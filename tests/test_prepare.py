@@ -25,7 +25,7 @@ from vocaltrack.mixing import KINDS, Mixer, MixtureConfig
 from vocaltrack.pipeline import batches
 from vocaltrack.pool import Pool, sounding_segments
 from vocaltrack.prepare import prepare
-from vocaltrack.records import MANIFEST, Manifest, parse_chunks
+from vocaltrack.records import MANIFEST, Manifest, encode_chunk, parse_chunks
 from vocaltrack.shards import decode_song, excerpt_samples
 from vocaltrack.silence import as_heard
 from vocaltrack.workers import process_pool
@@ -176,6 +176,16 @@ def test_statistics(prepared, chunks):
     np.testing.assert_allclose(manifest.mean, frames.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(manifest.std, frames.std(axis=0), atol=1e-5)
     assert min(manifest.std) > 1
+
+
+def test_bands_that_never_change_deviate_by_a_tenth_of_a_db(tmp_path):
+    """As those of records of silence alone."""
+    silence = np.full((3, FEATURES.chunk_frames, FEATURES.n_mels), FEATURES.floor_db)
+    with tf.io.TFRecordWriter(str(tmp_path / "silent.tfrecord")) as writer:
+        writer.write(encode_chunk(silence, "true"))
+    mean, std = preparation._statistics([tmp_path / "silent.tfrecord"], FEATURES)
+    assert mean == pytest.approx([FEATURES.floor_db] * FEATURES.n_mels)
+    assert std == pytest.approx([0.1] * FEATURES.n_mels)
 
 
 def test_bands_that_all_songs_lack_are_heard_near_the_mean(tmp_path):

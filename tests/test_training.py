@@ -132,8 +132,9 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_best(records, tmp_path):
     train(settings("unet", epochs=1), SMALL_UNET, records, run, verbose=0)
     kept = {path.name: path.read_bytes() for path in run.glob("*.*")}
     keeper = RunKeeper(run, None)
-    with pytest.raises(UserError, match="not a number in epoch 2"):
-        keeper.on_epoch_end(1, {"loss": float("nan"), "val_loss": 1.0})
+    for losses in ((np.nan, 1.0), (1.0, np.nan), (1.0, np.inf)):
+        with pytest.raises(UserError, match="not a number in epoch 2"):
+            keeper.on_epoch_end(1, dict(zip(("loss", "val_loss"), losses)))
     assert {path.name: path.read_bytes() for path in run.glob("*.*")} == kept
 
 
