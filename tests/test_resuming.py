@@ -16,7 +16,7 @@ import pytest
 
 from tests.paths import SAVED_MODELS
 from tests.tiny_runs import SMALL_UNET, settings
-from vocaltrack.callbacks import Plateau, RunKeeper, epochs_without_gain
+from vocaltrack.callbacks import RunKeeper
 from vocaltrack.cli import main
 from vocaltrack.compiling import compile_model
 from vocaltrack.config import FeatureConfig, UnetConfig
@@ -257,23 +257,6 @@ def test_early_stopping_counts_the_epochs_before_a_resume(records, tmp_path, cap
     again = train(settings("unet", **still), SMALL_UNET, records, run, verbose=0)
     assert again.epoch == []
     assert told in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("losses", "waited", "rate"),
-    [([1.0, 0.5, 0.6, 0.7], 2, 0.05), ([1.0, 0.5, 0.6, 0.7, 0.8], 0, 0.1)],
-)
-def test_the_plateau_halves_the_rate_across_a_resume(losses, waited, rate):
-    """In the second case it had halved it already."""
-    plateau = Plateau(losses)
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile(keras.optimizers.SGD(0.1), "mse")
-    plateau.set_model(model)
-    plateau.on_train_begin()
-    assert (plateau.best, plateau.wait) == (0.5, waited)
-    plateau.on_epoch_end(len(losses), {"val_loss": 0.8})
-    assert float(model.optimizer.learning_rate) == pytest.approx(rate)
-    assert epochs_without_gain(losses) == len(losses) - 2 and epochs_without_gain([]) == 0
 
 
 def test_other_settings_in_the_same_run_are_refused(runs, records):
