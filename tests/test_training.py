@@ -233,11 +233,14 @@ def test_a_run_of_other_filters_is_nothing_to_start_from(runs, records, tmp_path
     assert not (tmp_path / "r").exists()
 
 
-def test_a_uhnet_starts_from_another_with_the_hdc_inside_it(runs, records, tmp_path):
+def test_a_uhnet_starts_from_another_with_the_hdc_inside_it(runs, records, tmp_path, capsys):
     """Fine-tuned a step, that one has moved; the run that it came from has not."""
     tuned = dataclasses.replace(SMALL_UNET, fine_tuned=True)
     config = settings("uhnet", epochs=1)
     train(config, tuned, records, tmp_path / "tuned", None, runs / "uhnet", verbose=0)
+    loss = min(float(row["val_loss"]) for row in read_log(runs / "uhnet"))
+    said = f"the weights that it starts from have a val_loss of {loss:.4f}"
+    assert capsys.readouterr().out == f"{tmp_path / 'tuned'}: {said}\n"
     train(config, SMALL_UNET, records, tmp_path / "frozen", None, tmp_path / "tuned", verbose=0)
     hdcs = [
         load_run(run)[0].get_layer("hdc").get_weights()

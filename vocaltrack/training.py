@@ -58,6 +58,9 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             rest = "no more to come" if has_stopped or done >= config.epochs else "going on"
             say(f"{run}: {done} of {config.epochs} epochs are done, {rest}")
         try:
+            if others["initial"] and not done:
+                begun = model.evaluate(valid, verbose=0, return_dict=True)["loss"]
+                say(f"{run}: the weights that it starts from have a val_loss of {begun:.4f}")
             previews = MaskPreviews(run / TENSORBOARD, manifest, records)
             history = model.fit(
                 examples(config, manifest, records, "train", config.seed + done),
