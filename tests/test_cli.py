@@ -316,8 +316,8 @@ def test_no_dataset_and_absent_folders_are_refused(capsys, tmp_path):
     [
         (["--start", "-1"], "-1 is not from 0 to 1e+09 s"),
         (["--start", "inf"], "inf is not from 0"),
-        (["--start", "1:60"], "invalid time in seconds or m:ss value: '1:60'"),
-        (["--start", "1:-3"], "invalid time in seconds or m:ss value: '1:-3'"),
+        (["--start", "1:60"], "1:60 is no time in seconds or m:ss (seconds up to 59)"),
+        (["--start", "1:-3"], "1:-3 is no time in seconds or m:ss (seconds up to 59)"),
         (["--start", "nan"], "nan is not from 0"),
         (["--duration", "0"], "0 is not from 0.001"),
         (["--duration", "1e308"], "1e308 is not from"),

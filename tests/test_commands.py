@@ -193,7 +193,14 @@ def test_training(training):
     assert (uhnet.model, uhnet.embedding_weight, uhnet.target_columns) == ("uhnet", 0.5, 2)
     assert (network.units, network.dropout, unet.style, unet.dropout) == (128, 0.2, "strided", 0.2)
     assert (unet.clustering_dropout, unet.fine_tuned, unet.filters) == (0.4, True, 16)
-    assert places == ["r", "h", None, "i"] and other_places == ["r", "u", "c", "i"]
+    assert places[:4] == ["r", "h", None, "i"] and other_places[:4] == ["r", "u", "c", "i"]
+
+
+@pytest.mark.parametrize(("terminal", "verbose"), [(True, "auto"), (False, 2)])
+def test_in_a_log_a_training_prints_a_line_for_each_epoch(training, monkeypatch, terminal, verbose):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    run("train-unet", "--records", "r", "--run", "u", "--model", "unet")
+    assert [call["verbose"] for call in training] == [verbose]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 
 from vocaltrack import signals
 from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
@@ -9,6 +10,7 @@ from vocaltrack.errors import UserError, number_of, remark, say, show, tell, war
 from vocaltrack.files import check_file_writable
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
+from vocaltrack.progress import on_terminal
 from vocaltrack.separate_command import separate
 from vocaltrack.tensorflow_loading import load_keras
 
@@ -157,7 +159,8 @@ def _train(options, network):
         warn_if_slow_in_bfloat16()
     from vocaltrack.training import train
 
-    train(config, network, options.records, options.run, clustering, options.initial)
+    verbose = "auto" if on_terminal(sys.stdout) else 2  # a line for each epoch
+    train(config, network, options.records, options.run, clustering, options.initial, verbose)
     say(f"{options.run}: trained; write the SavedModel with vocaltrack export {options.run} DIR")
 
 

@@ -66,12 +66,16 @@ def seconds(low):
             for part in text.split(":"):
                 value = 60.0 * value + float(part)
         else:
-            value = float(text)
+            try:
+                value = float(text)
+            except ValueError:
+                raise argparse.ArgumentTypeError(
+                    f"{text} is no time in seconds or m:ss (seconds up to 59)"
+                ) from None
         if not low <= value <= MOST_SECONDS:
             raise argparse.ArgumentTypeError(f"{text} is not from {low:g} to {MOST_SECONDS:g} s")
         return value
 
-    parse.__name__ = "time in seconds or m:ss"
     return parse
 
 

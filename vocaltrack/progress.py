@@ -20,7 +20,8 @@ class _Bar(tqdm):
 
 
 def counted(items, what, unit):
-    """Go through items under a bar on stderr, where there is one.
+    """Go through items under a bar on stderr, where there is one; in a log it moves but once
+    a minute.
 
     Args:
         items: a sequence.
@@ -30,13 +31,18 @@ def counted(items, what, unit):
     Returns:
         `tqdm.tqdm`, an iterable over the items.
     """
-    return tqdm(items, desc=what, unit=unit, disable=sys.stderr is None)
+    pauses = {} if on_terminal(sys.stderr) else {"mininterval": 60.0, "maxinterval": 60.0}
+    return tqdm(items, desc=what, unit=unit, disable=sys.stderr is None, **pauses)
+
+
+def on_terminal(stream):
+    """Whether what is printed to a stream, which may be None, is read as it comes."""
+    return stream is not None and stream.isatty()
 
 
 def say_beside_bar(text):
     """Print on stderr; a bar there, of another process too, is drawn again below the text."""
-    on_terminal = sys.stderr is not None and sys.stderr.isatty()
-    remark(CLEAR_LINE + text if on_terminal else text)
+    remark(CLEAR_LINE + text if on_terminal(sys.stderr) else text)
 
 
 @contextlib.contextmanager

@@ -92,8 +92,9 @@ def _refuse_other_settings(run, old, description):
                 if value < done:
                     raise UserError(f"{run}: {done} epochs are done, {value} were asked for")
             elif name != "patience" and was != value:
+                why = ", for which its cosine is planned" if name == "epochs" else ""
                 raise UserError(
-                    f"{run} was trained with {name}={was}, not {value}; "
+                    f"{run} was trained with {name}={was}, not {value}{why}; "
                     "give the same settings or another folder"
                 )
     before = {"records_sha256": description["records_sha256"], **old}  # which older runs lack

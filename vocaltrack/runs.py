@@ -76,7 +76,7 @@ def read_run(run, last=False, wanted=MODEL_NAMES):
     if not (run / "best.keras").exists():
         what = "train a model there first"
         if (run / CONTRACT_ASSET).exists():
-            what = "it is a SavedModel, of which recipes/shipped/unfold.py makes a run"
+            what = "it is a SavedModel, of which recipes/shipped/unfold.py in a clone makes a run"
         raise UserError(f"{run} holds no best.keras; {what}")
     description = read_json(run / "run.json", "the run")
     if last and not (run / NEWEST).exists():

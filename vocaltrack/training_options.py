@@ -68,7 +68,10 @@ def _add_training(parser, models):
         help="mixed_bfloat16 trains U-nets faster on AMX and on AMD's processors from Zen 4 on",
     )
     parser.add_argument(
-        "--epochs", type=COUNT, default=DEFAULTS.epochs, help="in all, earlier ones included"
+        "--epochs",
+        type=COUNT,
+        default=DEFAULTS.epochs,
+        help="in all, earlier ones included; a cosine is planned for them, so its run keeps them",
     )
     parser.add_argument(
         "--steps-per-epoch",
