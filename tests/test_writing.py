@@ -76,7 +76,8 @@ def test_targets_are_refused_before_the_work_and_leave_nothing(tmp_path):
     refusal(lambda: check_target(tmp_path / "no" / "a.wav", 16000, 1, "PCM_16"), "no is no folder")
     refusal(
         lambda: check_target(tmp_path / "a.opus", 44100, 2, "OPUS"),
-        "OGG cannot hold 2 channels at 44100 Hz as OPUS",
+        "OGG cannot hold 2 channels at 44100 Hz as OPUS (Opus only supports sample rates of",
+        "48000); use .wav or .flac",
     )
     refusal(lambda: check_target(tmp_path / "a.flac", 44100, 9, "PCM_16"), "cannot hold 9 channels")
     refusal(lambda: check_target(tmp_path / "a.mp3", 96000, 2, "MPEG_LAYER_III"), "96000 Hz")

@@ -152,9 +152,10 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
         ) as probe:
             probe.write(np.zeros((1, channels)))
     except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+        why = one_line(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
         raise UserError(
             f"{path}: {kind} cannot hold {number_of(channels, 'channel')} at {sample_rate} Hz as "
-            f"{subtype} ({one_line(getattr(error, 'error_string', error))}); use .wav or .flac"
+            f"{subtype} ({why}); use .wav or .flac"
         ) from error
 
 
