@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -75,6 +76,24 @@ def test_contract_travels_inside(exported):
         assert contract["contract"] == 1
         assert contract["model"] == name
         assert contract["features"] == FEATURES.to_dict()
+
+
+def test_the_masks_of_a_unet_convert_to_litert(exported):
+    """And answer the same; the loops of the other models and signatures do not convert."""
+    loaded = tf.saved_model.load(str(exported["unet"][1]))
+    masks = loaded.signatures["masks"]
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([masks], loaded)
+    with warnings.catch_warnings(action="ignore"):  # it is to move to a package of its own
+        lite = tf.lite.Interpreter(model_content=converter.convert())
+    (given,) = lite.get_input_details()
+    log_mel = np.random.default_rng(0).uniform(-60, 0, (2, 128, 128)).astype(np.float32)
+    lite.resize_tensor_input(given["index"], log_mel.shape)
+    lite.allocate_tensors()
+    lite.set_tensor(given["index"], log_mel)
+    lite.invoke()
+    found = sorted(lite.get_tensor(output["index"]).mean() for output in lite.get_output_details())
+    expected = sorted(mask.numpy().mean() for mask in masks(log_mel=log_mel).values())
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_no_cudnn_operation_in_the_file(exported):
