@@ -238,15 +238,33 @@ def test_what_failed_before_an_interrupt_is_told(capsys, tmp_path, song, fake, m
     assert "absent.wav: no such file" in failure and end == "vocaltrack: interrupted"
 
 
-def test_many_files_one_stem_and_a_pattern(capsys, tmp_path, song, fake):
-    words = [song, "-o", tmp_path / "a" / "b", "--stem", "accompaniment", "--quiet"]
-    words += ["--filename", "{track}-{stem}.flac", "--start", "0.25", "--duration", "0.5"]
+@pytest.mark.parametrize("names", [["song"], ["other", "song"]])
+def test_many_files_one_stem_and_a_pattern(capsys, tmp_path, song, fake, names):
+    (tmp_path / "other.wav").write_bytes(song.read_bytes())
+    words = [*(tmp_path / f"{name}.wav" for name in names), "-o", tmp_path / "a" / "b", "--quiet"]
+    words += ["--stem", "accompaniment", "--start", "0.25", "--duration", "0.5"]
+    words += ["--filename", "{track}-{stem}.flac"]
     assert main(["separate", *map(str, words)]) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "")
-    assert [p.name for p in (tmp_path / "a" / "b").iterdir()] == ["song-accompaniment.flac"]
-    written = soundfile.read(tmp_path / "a" / "b" / "song-accompaniment.flac")[0]
-    np.testing.assert_allclose(written, soundfile.read(song)[0][11025:33075] / 2, atol=2**-24)
+    paths = sorted((tmp_path / "a" / "b").iterdir())
+    assert [path.name for path in paths] == [f"{name}-accompaniment.flac" for name in names]
+    for path in paths:
+        written = soundfile.read(path)[0]
+        np.testing.assert_allclose(written, soundfile.read(song)[0][11025:33075] / 2, atol=2**-24)
+
+
+def test_format_and_clipping_are_those_asked_for_in_each_of_many(capsys, tmp_path, fake):
+    fake.factor = 4.0
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", np.full(1000, 0.5), 16000)
+    words = [tmp_path / "a.wav", tmp_path / "b.wav", "-o", tmp_path / "out", "--stem", "vocals"]
+    words += ["--subtype", "pcm_24", "--clip", "clamp"]
+    assert main(["separate", *map(str, words)]) == 0
+    warned = capsys.readouterr().err.splitlines()
+    for name, warning in zip("ab", warned, strict=True):
+        assert f"{name}/vocals.wav: clipped; --clip rescale keeps the peaks" in warning
+        assert soundfile.info(tmp_path / "out" / name / "vocals.wav").subtype == "PCM_24"
 
 
 def test_a_single_broken_file_gives_2_and_leaves_no_folder(capsys, tmp_path, fake):
