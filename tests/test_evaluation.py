@@ -16,7 +16,7 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.evaluation import evaluate, table
-from vocaltrack.metrics import mask_psnr, museval_metrics
+from vocaltrack.metrics import level_db, mask_psnr, museval_metrics
 from vocaltrack.separator import Separator
 from vocaltrack.song_scores import METRICS, SOUND_METRICS, oracle_mask
 from vocaltrack.songs import Song
@@ -161,18 +161,20 @@ def test_nor_does_one_that_the_system_refuses_to_open(songs, monkeypatch):
 def test_songs_that_a_model_learnt_from_or_was_chosen_by_are_told(
     songs, tmp_path, monkeypatch, capsys
 ):
-    """The score of such a song says nothing of others."""
-    key = f"{songs.name}/both"
+    """The score of such a song says nothing of others, nor does what a model lets through of
+    music that it learnt to keep silent for."""
+    key, music = f"{songs.name}/both", f"{songs.name}/only-accompaniment"
     model = Separator("unet").model
-    known = dataclasses.replace(model, heard=("x/y", key), validated=(key, "z"))
+    known = dataclasses.replace(model, heard=("x/y", music, key), validated=(key, "z"))
     monkeypatch.setattr("vocaltrack.separator.load", lambda folder: known)
     words = ["evaluate", "--stems", songs, "--model", "unet", "--json", tmp_path / "r.json"]
     assert main(list(map(str, words))) == 0
     told = capsys.readouterr().err
-    assert f"warning: unet learnt from 1 of these songs ({key})" in told
+    assert f"warning: unet learnt from 2 of these songs ({key})" in told
     assert f"1 of these songs ({key}) chose the weights of unet" in told
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["heard"] == report["validated"] == {"unet": [key]}
+    assert report["heard"] == {"unet": [key, music]}
+    assert report["validated"] == {"unet": [key]}
 
 
 def test_the_table_shows_median_and_mean(report):
@@ -205,10 +207,11 @@ def test_a_system_that_finds_nothing_is_told(songs, native, undefined):
 
 
 def test_native_scores_are_musevals_of_what_a_user_gets(tmp_path, example):
-    """Stereo at 44.1 kHz with sibilants that a network at 16 kHz does not hear."""
+    """Stereo at 44.1 kHz with sibilants that a network at 16 kHz does not hear, and so far
+    apart that neither channel stands for both."""
     rate, rng = 44100, np.random.default_rng(0)
     stems = {}
-    for name, sides in (("vocals", (1.0, 0.9)), ("accompaniment", (0.5, 1.0))):
+    for name, sides in (("vocals", (0.2, 1.0)), ("accompaniment", (1.0, 0.6))):
         mono = soxr.resample(example[name][: 4 * 16000], 16000, rate)
         air = 0.1 * mono * rng.uniform(-1, 1, len(mono))
         stems[name] = (np.outer(mono, sides) + air[:, np.newaxis]).astype(np.float32)
@@ -232,3 +235,16 @@ def test_native_scores_are_musevals_of_what_a_user_gets(tmp_path, example):
     assert all(set(score) == set(SOUND_METRICS) for score in scores.values())
     assert "own rate" in report["versions"]["metric"]
     assert table(report).splitlines()[-1].endswith(" | – | – | – | – |")
+
+
+def test_native_music_without_vocals_is_heard_at_its_own_rate(tmp_path, example):
+    rate = 44100
+    mono = soxr.resample(example["accompaniment"][: 2 * 16000], 16000, rate)
+    music = np.outer(mono, (1.0, 0.6)).astype(np.float32)
+    folder = tmp_path / "stems" / "valid" / "music"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / "accompaniment.wav", music, rate, "FLOAT")
+    separator = Separator("unet")
+    report = evaluate(read_stems(tmp_path / "stems"), {"unet": separator}, native=True)
+    leak = level_db(separator.separate(music, rate).vocals) - level_db(music)
+    assert report["instrumentals"]["stems/music"]["unet"] == pytest.approx(leak, abs=1e-3)

@@ -13,7 +13,8 @@ from tests.paths import REPOSITORY
 from vocaltrack.cli import build_parser
 from vocaltrack.config import MODEL_NAMES
 from vocaltrack.contract import read_contract
-from vocaltrack.evaluation import table
+from vocaltrack.evaluation import _summary, table
+from vocaltrack.jsonfiles import write_json
 from vocaltrack.song_scores import METRICS
 
 PAGES = {
@@ -47,6 +48,18 @@ def test_the_summaries_are_those_of_the_songs(name):
             assert summary["instrumental_db"]["worst"] == leaks.max()
             median = summary["instrumental_db"]["median"]
             assert (-np.inf if median is None else median) == np.median(leaks)
+
+
+@pytest.mark.parametrize("name", ["mir1k", "stems"])
+def test_evaluate_makes_the_summaries_of_the_songs(name, tmp_path):
+    report = json.loads((REPOSITORY / "recipes" / "shipped" / f"{name}.json").read_text())
+    for scores in (s for song in report["songs"].values() for s in song.values()):
+        silent = {key: -np.inf if key.startswith("SI-") else np.nan for key in scores}
+        scores.update({key: silent[key] for key, value in scores.items() if value is None})
+    for leaks in report["instrumentals"].values():
+        leaks.update({system: -np.inf for system, leak in leaks.items() if leak is None})
+    write_json(tmp_path / "summary.json", _summary(report))
+    assert json.loads((tmp_path / "summary.json").read_text()) == report["summary"]
 
 
 def test_no_scored_song_was_heard_and_no_singer_is_in_two_splits():
