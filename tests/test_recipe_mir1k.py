@@ -10,6 +10,7 @@ import soundfile
 from tests.paths import DATA, REPOSITORY, SAVED_MODELS, needs_data
 from vocaltrack.errors import UserError
 from vocaltrack.jsonfiles import write_json
+from vocaltrack.mixing import MixtureConfig
 from vocaltrack.splits import check_splits
 
 RATE = 16000
@@ -63,6 +64,18 @@ def test_every_clip_of_the_other_singers_is_tested(recipe, mir1k):
     assert [name for name, _ in recipe[0].clips_to_score(mir1k, "valid")] == held_out
 
 
+def test_nobody_learns_from_music_alone(mir1k_recipe, mir1k, monkeypatch):
+    script, given = mir1k_recipe("prepare"), []
+    monkeypatch.setattr(script, "prepare", lambda *args, **options: given.append((args, options)))
+    monkeypatch.setattr("sys.argv", ["prepare.py", str(mir1k), "-o", "records"])
+    script.main()
+    (((songs, *others), options),) = given
+    assert [song.split for song in songs] == ["train", "valid"] * 2
+    assert others == ["records", {"train": 64000, "valid": 1024}]
+    mixtures = MixtureConfig(kind_shares=(0.5, 0.5, 0.0), balance_db=(-6.0, 6.0))
+    assert options == {"mixtures": mixtures}
+
+
 @needs_data
 def test_the_clips_of_the_real_data(recipe):
     songs = recipe[0].training_songs(DATA / "MIR-1K")
@@ -100,8 +113,9 @@ def test_averages_weigh_clips_by_their_length_and_leave_out_shared_backings(reci
     clips = {
         "a": clip("bug_1", 1.0, 0.0, 10.0, 4.0),
         "b": clip("bug_1", 3.0, -1.0, 5.0, nan),
-        "c": clip("yifen_2", 4.0, 1.0, 21.0, 2.0),
     }
+    for song, seconds in (("yifen_2", 1.0), ("leon_5", 1.0), ("stool_4", 2.0)):
+        clips[song] = clip(song, seconds, 1.0, 21.0, 2.0)
     summary = recipe[1].summary(clips)["systems"]
     assert summary["unet"]["own backing"]["GNSDR"] == pytest.approx((10 + 3 * 6) / 4)
     assert summary["unet"]["own backing"]["GSIR"] == pytest.approx((20 + 3 * 10) / 4)
@@ -230,6 +244,13 @@ def test_reports_of_a_split_are_taken_together(compare, tmp_path):
         compare.by_split([*paths, other])
 
 
+def test_each_epoch_stands_at_the_step_at_which_it_ended(mir1k_recipe, tmp_path):
+    write_json(tmp_path / "run.json", {"training": {"steps_per_epoch": 30, "batch_size": 16}})
+    (tmp_path / "log.csv").write_text("epoch,loss,val_loss\n0,0.9,0.5\n1,0.8,0.4\n2,0.7,0.3\n")
+    curve = mir1k_recipe("curves").curve(tmp_path, "val_loss")
+    assert curve == ([30, 60, 90], [0.5, 0.4, 0.3])
+
+
 @pytest.mark.parametrize(
     ("scores", "page"),
     [
@@ -245,7 +266,11 @@ def test_reports_of_a_split_are_taken_together(compare, tmp_path):
         ("scores-wide-valid.json", "recipes/mir1k/README.md"),
     ],
 )
-def test_the_tables_of_the_pages_are_the_recipes(recipe, scores, page):
+def test_the_tables_of_the_pages_are_the_recipes(recipe, scores, page, tmp_path):
     report = json.loads((REPOSITORY / "recipes" / "mir1k" / scores).read_text())
     text = (REPOSITORY / page).read_text(encoding="utf-8")
     assert recipe[1].table(report).strip() in text
+    for system in (s for clip in report["clips"].values() for s in clip["scores"].values()):
+        system.update({metric: np.nan for metric, score in system.items() if score is None})
+    write_json(tmp_path / "summary.json", recipe[1].summary(report["clips"]))
+    assert json.loads((tmp_path / "summary.json").read_text()) == report["summary"]
