@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from vocaltrack import mixing
+from vocaltrack.config import STEM_NAMES
 from vocaltrack.errors import UserError
 from vocaltrack.mixing import (
     CHANCES,
@@ -390,23 +391,28 @@ def test_formants_do_not_follow_the_speed_and_are_for_voices_alone(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "chance", "stem"),
+    ("change", "chance", "stems", "kinds"),
     [
-        ("add_backing", "backing", "vocals"),
-        ("roughen", "roughness", "vocals"),
-        ("change_drums", "drums", "accompaniment"),
+        ("add_backing", "backing", ("vocals",), KINDS),
+        ("roughen", "roughness", ("vocals",), KINDS),
+        ("compress", "compression", ("vocals",), KINDS),
+        ("change_drums", "drums", ("accompaniment",), KINDS),
+        ("colour", "colour", STEM_NAMES, KINDS),
+        ("echo", "echo", ("vocals",), ("amalgamation",)),
+        ("reverberate", "reverberation", ("vocals",), ("amalgamation",)),
     ],
 )
-def test_some_changes_are_for_voices_alone_and_others_for_music(monkeypatch, change, chance, stem):
+def test_some_changes_are_for_voices_alone_and_others_for_music(
+    monkeypatch, change, chance, stems, kinds
+):
     monkeypatch.setattr(mixing, change, lambda audio, *_: 0 * audio)
     only(monkeypatch, **{chance: 1.0})
     mixer = make_mixer(VOICES, MUSICS, augment=True)
     for excerpt in (mixer.draw(seed) for seed in range(60)):
-        silent = {"vocals": not excerpt.vocals.any(), "accompaniment": False}
-        silent["accompaniment"] = not excerpt.accompaniment.any()
-        assert silent[stem]
-        other = "accompaniment" if stem == "vocals" else "vocals"
-        assert silent[other] == (other == "vocals" and excerpt.kind == "instrumental")
+        for stem in STEM_NAMES:
+            changed = stem in stems and excerpt.kind in kinds
+            absent = stem == "vocals" and excerpt.kind == "instrumental"
+            assert getattr(excerpt, stem).any() == (not changed and not absent)
 
 
 def test_overdrive_flattens_either_stem_and_leaves_the_balance(monkeypatch):

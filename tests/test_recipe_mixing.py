@@ -17,7 +17,7 @@ from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
 from vocaltrack.formants import FORMANT_GAIN_DB
 from vocaltrack.mel import mel_centres
-from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, MixtureConfig
+from vocaltrack.mixing import CHANCES, KINDS, LEVEL_DB, SECOND_DB, MixtureConfig
 from vocaltrack.models import build_unet
 from vocaltrack.passages import draw_passages, no_passages, passage_gains
 from vocaltrack.records import Manifest
@@ -432,13 +432,35 @@ def test_drawn_excerpts_are_what_the_mixer_would_draw(recipe, drawing, bank):
         assert low <= drawn.min() < low + 1 and high - 1 < drawn.max() <= high
     seconds, passages = samples / RATE, draws["passages"]
     starts = passages[..., 0][(passages[..., 0] > 0) & np.any(passages, axis=-1)]
+    most = augmentation.FORMANT_SEMITONES
+    moved = (draws["formants"] * draws["speed"][:, :2] / 4096)[draws["formants"] != 1]
     for drawn, (low, high) in (
+        (12 * np.log2(moved), (-most, most)),
+        (decibels(draws["drums"][draws["drums"] != 1]), augmentation.DRUMS_DB),
         (draws["rough"][draws["rough"] > 0], augmentation.ROUGHNESS),
         (draws["flutter"], augmentation.ROUGHNESS_HZ),
         (starts, (0.0, seconds)),
     ):
         reach = high - low
         assert low <= drawn.min() < low + 0.1 * reach and high - 0.1 * reach < drawn.max() <= high
+
+
+def test_what_joins_is_softer_and_a_backing_voice_is_late(recipe, drawing, bank):
+    samples, seconds = recipe.unpadded_samples(CONFIG), augmentation.BACKING_SECONDS
+    draws = drawing.Drawer(bank, samples, RATE, augment=True).draw(3, 400)
+    speeds, (voice, music) = draws["speed"].T, draws["join"].T
+    first, second, *_ = draws["start"].T + samples / 2 * speeds / 4096  # in the middle
+    late = (first - second) * 4096 / speeds[1]
+    follows = (voice > 0) & (late > -2) & (late < seconds * RATE + 2)  # places are whole numbers
+    assert np.all(follows[(draws["kind"] == KINDS.index("true")) & (voice > 0)])
+    assert np.ptp(late[follows]) > 0.8 * seconds * RATE
+    for joins, (low, high) in (
+        (voice[follows], augmentation.BACKING_DB),
+        (voice[(voice > 0) & ~follows], SECOND_DB),
+        (music[music > 0], SECOND_DB),
+    ):
+        drawn = decibels(joins)
+        assert low <= drawn.min() < low + 2 and high - 2 < drawn.max() <= high
 
 
 def test_kinds_for_which_the_songs_do_not_suffice(recipe, drawing, bank):
