@@ -1,4 +1,5 @@
-"""What TensorBoard shows of validation chunks; its tags and steps are in test_training.py."""
+"""What TensorBoard shows and plays of validation chunks; its tags and steps are in
+test_training.py."""
 
 from types import SimpleNamespace
 
@@ -19,14 +20,22 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     shape = (previews.CHUNKS * CHUNKS_PER_EXCERPT, 16, 16)
     chunks = np.random.default_rng(0).uniform(-20, 20, shape).astype(np.float32)
     chunks[:, :3] = chunks[:, :, -2:] = FEATURES.floor_db
-    records, heard = dict.fromkeys(STREAMS, tf.constant(chunks)), []
+    records, heard, played = dict.fromkeys(STREAMS, tf.constant(chunks)), [], []
+
+    estimate = np.full((previews.CHUNKS, 16, 16), 0.25, np.float32)
+    estimate[:, :, 0] = 1.0  # the lowest band
 
     def mask(model, log_mel):
         heard.append(np.asarray(log_mel))
-        return tf.ones_like(log_mel)
+        return tf.constant(estimate)
+
+    def sound(power, features):
+        played.append(power)
+        return np.zeros(1000, np.float32)
 
     monkeypatch.setattr(previews, "batches", lambda *_: iter([records]))
     monkeypatch.setattr(previews, "vocals_mask", mask)
+    monkeypatch.setattr(previews, "mel_power_to_audio", sound)
     shown = previews.MaskPreviews(tmp_path, SimpleNamespace(features=FEATURES), tmp_path)
     shown.set_model(SimpleNamespace(output=None))
     shown.on_train_begin()
@@ -35,8 +44,15 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     np.testing.assert_array_equal(heard, [as_heard(apart, FEATURES)])
     assert np.all(heard[0][:, :3, :-2] > -20) and np.all(heard[0][..., -2:] > -50)
     np.testing.assert_array_equal(shown.mixture, apart)
+    power = 10 ** (apart / 10)
+    expected = np.concatenate([power, power * shown.target, power * estimate])
+    np.testing.assert_allclose(played, expected, rtol=1e-4)
     shown.on_train_end()
     (written,) = (tmp_path / "previews").iterdir()
     events = tf.compat.v1.train.summary_iterator(str(written))
-    tags = {value.tag for event in events for value in event.summary.value}
-    assert "log-mel, target mask, predicted mask" in tags
+    values = {value.tag: value for event in events for value in event.summary.value}
+    _, _, *pictures = values["log-mel, target mask, predicted mask"].tensor.string_val
+    assert len(pictures) == previews.CHUNKS  # behind their width and height
+    for picture in pictures:
+        right = tf.io.decode_png(picture)[:, 40:56, 0].numpy()  # the last of three
+        assert np.all(right[-1] == 255) and np.all(right[:-1] < 70)

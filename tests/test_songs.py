@@ -32,12 +32,13 @@ def test_load_sums_sources_and_pads_each_clip(tmp_path):
     assert not accompaniment[2400:].any()
 
 
+@pytest.mark.parametrize("rate", [RATE, 2 * RATE])
 @pytest.mark.parametrize(("lacks", "told"), [(0.09, ""), (0.25, "v.wav is 0.2 s shorter")])
-def test_a_recording_that_ends_before_the_others_is_told(tmp_path, capsys, lacks, told):
+def test_a_recording_that_ends_before_the_others_is_told(tmp_path, capsys, lacks, told, rate):
     write(tmp_path / "v.wav", noise(0, 1.0 - lacks))
     write(tmp_path / "a.wav", noise(1, 1.0))
     sources = ((Source(tmp_path / f"{name}.wav"),) for name in "va")
-    Song("x", "d", "s", "train", (Clip(*sources),)).load(RATE)
+    Song("x", "d", "s", "train", (Clip(*sources),)).load(rate)
     out, error = capsys.readouterr()
     assert not out and told in error and error.count("\n") == bool(told)
 
