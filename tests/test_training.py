@@ -203,6 +203,21 @@ def test_the_commands_defaults_are_the_librarys():
         assert (given["optimizer"], given["batch_size"]) == ("rmsprop", 32)
 
 
+def test_what_is_not_asked_for_is_what_the_readme_tells():
+    """Its numbers of chunks, gigabytes, hours and parameters are those of these settings."""
+    parser, places = build_parser(), ["--records", "x", "--run", "y"]
+    given = parser.parse_args(["prepare", "-o", "x"])
+    assert (given.train_chunks, given.n_fft, FeatureConfig().n_fft) == (64000, 1024, 1024)
+    for command, model in (("train-clustering", "hdc"), ("train-unet", "uhnet")):
+        given = parser.parse_args([command, *places])
+        assert (given.model, given.preset, given.decay) == (model, "compact", "plateau")
+        assert (given.epochs, given.steps_per_epoch, given.patience) == (50, 250, 10)
+        assert (given.learning_rate, given.power_exponent) == (1e-3, 0.25)
+    given = parser.parse_args(["separate", "in.wav", "out.wav"])
+    assert (given.model, given.overlap, given.phase) == ("uhnet", 0.25, "mixture")
+    assert (given.clip, given.start, given.duration) == ("rescale", 0, None)
+
+
 @pytest.mark.parametrize("changed", [{"embedding_weight": 0.1}, {"power_exponent": 0.0}])
 def test_what_a_dc_would_ignore_is_refused(records, tmp_path, changed):
     with pytest.raises(UserError, match="a dc has no mask head; leave --embedding-weight"):
