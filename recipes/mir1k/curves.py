@@ -9,13 +9,8 @@ import argparse
 import csv
 from pathlib import Path
 
-import matplotlib
-
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.jsonfiles import read_json
-
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
 
 CLUSTERING = {"dc": ("val_loss", "C0-"), "hdc": ("val_embeddings_loss", "C1-")}
 UNETS = {"unet-0": "C0-", "unet-1": "C0--", "uhnet-0": "C1-", "uhnet-1": "C1--"}
@@ -26,6 +21,12 @@ def main():
     parser.add_argument("runs", type=Path, help="folder of the runs")
     parser.add_argument("picture", help="PNG to write")
     options = parser.parse_args()
+
+    import matplotlib  # which the tests do without
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4), layout="constrained")
     for run, (column, style) in CLUSTERING.items():
         left.plot(*curve(options.runs / run, column), style, label=run)
