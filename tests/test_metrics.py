@@ -276,6 +276,14 @@ def test_frames_of_codec_noise_are_left_out():
     assert half["SDR"] == pytest.approx(whole["SDR"], abs=3.0)
 
 
+@pytest.mark.parametrize(("level", "median"), [(-55, 30.0), (-65, 20.0)])
+def test_seconds_60_db_softer_than_the_loudest_are_the_first_to_be_left_out(level, median):
+    references = stems(2)
+    references[:, RATE:] *= 10 ** (level / 20)
+    scores = metrics.bss_eval(references, disturbed(references, (20.0, 40.0)), RATE)
+    assert scores["SDR"] == pytest.approx(median, abs=1e-3)
+
+
 def test_all_frames_are_scored_where_museval_would():
     rng = np.random.default_rng(0)
     levels = np.repeat([1.0, 1e-4, 1e-4], 16000)[:, np.newaxis]
