@@ -297,9 +297,11 @@ def test_all_frames_are_scored_where_museval_would():
     assert scores == pytest.approx([20.0, 40.0], abs=0.2)
 
 
-def test_stems_that_no_filter_tells_apart_are_scored():
-    """museval then asks for NumPy's LinAlgError by a name that NumPy 2.4 has no more."""
+@pytest.mark.parametrize("all_frames", (False, True))
+def test_stems_that_no_filter_tells_apart_are_scored(all_frames):
+    """museval itself then asks for NumPy's LinAlgError by a name that NumPy 2.4 has no more."""
     constant = np.full(32000, 0.5)
-    scores = metrics.bss_eval([constant, constant], [0.9 * constant, 0.1 * constant], 16000)
+    stems = [constant, constant], [0.9 * constant, 0.1 * constant]
+    scores = metrics.bss_eval(*stems, 16000, all_frames)
     assert set(scores) == {"SDR", "SIR", "ISR", "SAR"}
     assert scores["SDR"] == pytest.approx(20.0, abs=1.0)

@@ -62,16 +62,13 @@ def seconds(low):
 
     def parse(text):
         value = 0.0
-        if re.fullmatch(_CLOCK, text):
-            for part in text.split(":"):
+        try:
+            for part in text.split(":") if re.fullmatch(_CLOCK, text) else [text]:
                 value = 60.0 * value + float(part)
-        else:
-            try:
-                value = float(text)
-            except ValueError:
-                raise argparse.ArgumentTypeError(
-                    f"{text} is no time in seconds or m:ss (seconds up to 59)"
-                ) from None
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"{text} is no time in seconds or m:ss (seconds up to 59)"
+            ) from None
         if not low <= value <= MOST_SECONDS:
             raise argparse.ArgumentTypeError(f"{text} is not from {low:g} to {MOST_SECONDS:g} s")
         return value
