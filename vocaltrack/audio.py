@@ -11,10 +11,11 @@ import soxr
 
 from vocaltrack import ffmpeg, truncation
 from vocaltrack.config import MOST_SECONDS
-from vocaltrack.decoding import CUT_SHORT, LOUDEST, MP3_SUBTYPES, AudioFile
+from vocaltrack.decoding import COUNTS_LESS, CUT_SHORT, LOUDEST, MP3_SUBTYPES, AudioFile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
 from vocaltrack.films import film_is_cut
+from vocaltrack.surplus import holds_more
 
 MOST_HEADER = 65536  # bytes; so much may precede no samples at all
 RATES = (4000, 384000)  # Hz
@@ -45,6 +46,7 @@ def open_audio(path, start=0.0, duration=None, track=0):
     if not all(isinstance(s, Real) and 0 <= s <= MOST_SECONDS for s in given) or duration == 0:
         raise UserError(f"start {start!r}, duration {duration!r}; give seconds from 0 up, not none")
     state = truncation.ogg_state(path)
+    fault = COUNTS_LESS if holds_more(path) else None
     try:
         if track:
             raise RuntimeError("libsndfile reads no further tracks")
@@ -62,10 +64,10 @@ def open_audio(path, start=0.0, duration=None, track=0):
         if exact and samples and first >= samples:
             raise UserError(f"{path} ends at {samples / rate:.2f} s, before --start {start:.10g}")
         left = max(0, min(samples, stop or samples) - first)
-    is_cut = is_cut or state == "cut"
-    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact, is_cut, track)
-    if is_cut and (stop is None or samples is not None and stop > samples):
-        raise file.damaged(left, CUT_SHORT)
+    fault = CUT_SHORT if is_cut or state == "cut" else fault
+    file = AudioFile(path, rate, channels, left, subtype, first, stop, exact, fault, track)
+    if fault and (stop is None or samples is not None and stop > samples):
+        raise file.damaged(left, fault)
     return file
 
 
@@ -183,12 +185,12 @@ def resample(audio, source_rate, target_rate):
     """Resample with soxr's high quality filter (linear phase, no delay).
 
     Args:
-        audio: float32 array [samples] or [samples, channels].
+        audio: float32 or float64 array [samples] or [samples, channels].
         source_rate: Hz.
         target_rate: Hz.
 
     Returns:
-        float32 array with round(samples * target_rate / source_rate) samples.
+        array of the same type with samples * target_rate / source_rate samples, rounded half up.
     """
     if source_rate == target_rate:
         return audio

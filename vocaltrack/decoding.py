@@ -21,6 +21,7 @@ MP3_SLACK = 2 * 1152  # samples; encoders and decoders count a frame more or les
 OPUS_SLACK = 0.02  # seconds: a packet, which encoders do not always fill
 FINE = 1024  # samples; so exactly is told where a file is damaged
 CUT_SHORT = "it is cut short"
+COUNTS_LESS = "its header counts no more, but more follows"
 LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
 
 
@@ -38,7 +39,7 @@ class AudioFile:
         first: first sample of the cut.
         stop: sample after the cut's last; None for the file's end.
         exact: whether `samples` is known; else it is None, or a guess for an mp3.
-        is_cut: whether the file is known to have lost its end.
+        fault: why the file is known not to be read to its end; None where it may be.
         track: number of the audio track that ffmpeg decodes.
     """
 
@@ -50,7 +51,7 @@ class AudioFile:
     first: int
     stop: int | None
     exact: bool
-    is_cut: bool
+    fault: str | None
     track: int
 
     def blocks(self):
@@ -88,8 +89,8 @@ class AudioFile:
             raise UserError(f"{self.path} ends before --start {self.first / self.sample_rate:.10g}")
         if done == 0:
             raise UserError(f"{self.path} holds no samples")
-        if self.is_cut and done < wanted:
-            raise self.damaged(done, CUT_SHORT)
+        if self.fault and done < wanted:
+            raise self.damaged(done, self.fault)
         slack = OPUS_SLACK * self.sample_rate if self.subtype == "OPUS" else 1
         slack = MP3_SLACK + 1 if self.subtype in MP3_SUBTYPES else slack
         if self.exact and done <= self.samples - slack:

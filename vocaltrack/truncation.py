@@ -1,4 +1,4 @@
-"""Files that hold less than they say, or more than libsndfile reads of them:
+"""Files that hold less than they say, and streams of which libsndfile reads a part:
 it passes over both in silence."""
 
 import mmap
@@ -81,6 +81,9 @@ def ogg_state(path):
             running[serial] = (number % 2**32).to_bytes(4, "little")
             if flags & 4:
                 del running[serial]
+        rest = file.tell() - len(header)
+        if sounds and _find(file, b"OggS", rest) >= 0:
+            return "damaged"
         if sounds > 1:
             return "several"
         return "cut" if running else "whole"
@@ -102,12 +105,17 @@ def flac_state(path):
         frame = file.read(5)
         if frame[:2] in FLAC_FRAMES and any(frame[4:]):
             return "later"
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            while (at := content.find(FLAC, at)) >= 0:
-                at += len(FLAC)
-                if content[at : at + 4] in FLAC_STARTS:
-                    return "several"
+        while (at := _find(file, FLAC, at)) >= 0:
+            at = file.seek(at + len(FLAC))
+            if file.read(4) in FLAC_STARTS:
+                return "several"
     return "whole"
+
+
+def _find(file, what, start):
+    """Where in an open file that is not empty something is, from `start` on; -1 for nowhere."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(what, start)
 
 
 def ogg_checksum(page):
@@ -126,7 +134,7 @@ def mp3_tells_length(path):
     with open(path, "rb") as file:
         first = skip_tags(file)
         start = file.read(4096)
-        end = _end_before_tags(file, path.stat().st_size)
+        end = end_of_sound(file, path.stat().st_size)
     at = max(start.find(b"Xing"), start.find(b"Info"))
     counts = start[at + 4 : at + 16]
     if at >= 0 and counts[3:4] and counts[3] & 3 == 3:  # frames and bytes
@@ -165,11 +173,11 @@ def end_before_tags(path):
     with open(path, "rb") as file:
         if file.read(4) != WAVPACK:
             return None
-        end = _end_before_tags(file, whole)
+        end = end_of_sound(file, whole)
     return end if end < whole else None
 
 
-def _end_before_tags(file, end):
+def end_of_sound(file, end):
     """Where the APE and ID3v1 tags begin that an open file ends with."""
     while tag := _tag_length(file, end):
         end -= tag
