@@ -256,6 +256,21 @@ def test_amalgamation_finds_the_one_pair_of_songs():
     assert pairs == {("d/b", "d/a")}
 
 
+def test_only_what_is_heard_is_made(monkeypatch):
+    """Two songs sing over themselves in half of the draws, which are drawn anew."""
+    names = ("a", "b")
+    mixer = make_mixer(
+        {name: VOICES[name] for name in names},
+        {name: MUSICS[name] for name in names},
+        mixtures=MixtureConfig(kind_shares=(0.0, 1.0, 0.0)),
+    )
+    cut, made = mixer._piece, []
+    monkeypatch.setattr(mixer, "_piece", lambda *place: made.append(place) or cut(*place))
+    for seed in range(20):
+        mixer.draw(seed)
+    assert len(made) == 40
+
+
 def test_short_songs_are_padded():
     audio = noise(1, 1500)
     excerpt = make_mixer({}, {"m": audio}).draw(0)

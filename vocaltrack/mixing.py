@@ -82,6 +82,16 @@ class Excerpt:
     songs: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where a stem is to be cut, and how much faster the piece is to be played."""
+
+    key: str
+    audio: np.ndarray
+    first: int
+    speed: float
+
+
 def _cut(audio, first, samples):
     piece = np.asarray(audio[first : first + samples], np.float32)
     return np.pad(piece, (0, samples - len(piece)))
@@ -158,46 +168,49 @@ class Mixer:
 
     def _true(self, rng):
         """A song's own two stems, at one speed, their balance shifted."""
-        factor = self._speed(rng)
-        index, first = self.true.draw(rng, source_samples(factor, self.samples))
-        song, audio, _ = self.true.stems[index]
-        vocals = self._sung(self._piece(audio, first, factor), factor, rng)
-        music = self._piece(self.accompaniment_of[song.key], first, factor)
+        singing = self._place(self.true, rng)
+        backing = dataclasses.replace(singing, audio=self.accompaniment_of[singing.key])
+        vocals = self._changed(singing, self._sung, rng)
         balance = gain(rng.uniform(*self.mixtures.balance_db))
-        return vocals * balance, self._played(music, factor, rng), (song.key,)
+        return vocals * balance, self._changed(backing, self._played, rng), (singing.key,)
 
     def _amalgamation(self, rng):
         """The vocals of one song over the accompaniment of another."""
-        singing = backing = None
-        while singing == backing:
-            vocals, singing = self._several(self.vocals, self._sung, rng)
-            accompaniment, backing = self._several(self.accompaniments, self._played, rng)
+        singing, backing = self._place(self.vocals, rng), self._place(self.accompaniments, rng)
+        while singing.key == backing.key:
+            singing, backing = self._place(self.vocals, rng), self._place(self.accompaniments, rng)
+        vocals = self._several(self.vocals, singing, self._sung, rng)
+        accompaniment = self._several(self.accompaniments, backing, self._played, rng)
         if self._happens("echo", rng):
             vocals = echo(vocals, rng, self.sample_rate)
         if self._happens("reverberation", rng):
             vocals = reverberate(vocals, rng, self.sample_rate)
         balance = gain(rng.uniform(*self.mixtures.balance_db))
-        return as_loud_as(accompaniment, vocals) * balance, accompaniment, (singing, backing)
+        vocals = as_loud_as(accompaniment, vocals) * balance
+        return vocals, accompaniment, (singing.key, backing.key)
 
     def _instrumental(self, rng):
         """Music without vocals: what to keep silent for."""
-        accompaniment, backing = self._several(self.accompaniments, self._played, rng)
-        return np.zeros(self.samples, np.float32), accompaniment, (backing,)
+        backing = self._place(self.accompaniments, rng)
+        accompaniment = self._several(self.accompaniments, backing, self._played, rng)
+        return np.zeros(self.samples, np.float32), accompaniment, (backing.key,)
 
-    def _several(self, pool, change, rng):
-        """A stem's excerpt, changed, and its song's key; now and then a second stem
-        of the pool joins it."""
-        audio, key = self._single(pool, change, rng)
-        if self._happens("second", rng):
-            second, _ = self._single(pool, change, rng)
-            audio = audio + as_loud_as(audio, second) * gain(rng.uniform(*SECOND_DB))
-        return audio, key
-
-    def _single(self, pool, change, rng):
+    def _place(self, pool, rng):
         factor = self._speed(rng)
         index, first = pool.draw(rng, source_samples(factor, self.samples))
         song, audio, _ = pool.stems[index]
-        return change(self._piece(audio, first, factor), factor, rng), song.key
+        return _Place(song.key, audio, first, factor)
+
+    def _several(self, pool, place, change, rng):
+        """A stem's excerpt, changed; now and then a second stem of its pool joins it."""
+        audio = self._changed(place, change, rng)
+        if self._happens("second", rng):
+            second = self._changed(self._place(pool, rng), change, rng)
+            audio = audio + as_loud_as(audio, second) * gain(rng.uniform(*SECOND_DB))
+        return audio
+
+    def _changed(self, place, change, rng):
+        return change(self._piece(place.audio, place.first, place.speed), place.speed, rng)
 
     def _piece(self, audio, first, factor):
         if factor == 1.0:
