@@ -223,6 +223,26 @@ def test_one_broken_file_of_several_gives_1_and_the_others_are_written(
     ]
 
 
+def test_a_file_that_outgrows_the_memory_does_not_keep_others_from_being_separated(
+    capsys, tmp_path, song, fake, monkeypatch
+):
+    other = tmp_path / "other.wav"
+    other.write_bytes(song.read_bytes())
+    stream = fake.stream
+
+    def short_of_memory(*args):
+        monkeypatch.setattr(fake, "stream", stream)
+        raise MemoryError
+
+    monkeypatch.setattr(fake, "stream", short_of_memory)
+    code, error = run(capsys, "separate", song, other, "-o", tmp_path / "out")
+    assert code == 1
+    summary, failure = error.splitlines()
+    assert summary == "1 of 2 files were separated"
+    assert f"{song}: too little memory for 2 channels at 44100 Hz" in failure
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["other"]
+
+
 def test_what_failed_before_an_interrupt_is_told(capsys, tmp_path, song, fake, monkeypatch):
     def separate_one(separator, job, options, file):
         if job.source.name == "last.wav":
@@ -334,8 +354,9 @@ def test_no_dataset_and_absent_folders_are_refused(capsys, tmp_path):
     [
         (["--start", "-1"], "-1 is not from 0 to 1e+09 s"),
         (["--start", "inf"], "inf is not from 0"),
-        (["--start", "1:60"], "1:60 is no time in seconds or m:ss (seconds up to 59)"),
-        (["--start", "1:-3"], "1:-3 is no time in seconds or m:ss (seconds up to 59)"),
+        (["--start", "1:60"], "1:60 is no time in seconds, m:ss or h:mm:ss (mm and ss up to 59)"),
+        (["--start", "1:-3"], "1:-3 is no time in seconds, m:ss or h:mm:ss (mm and ss up to 59)"),
+        (["--start", "1:60:30"], "1:60:30 is no time in seconds, m:ss or h:mm:ss"),
         (["--start", "nan"], "nan is not from 0"),
         (["--duration", "0"], "0 is not from 0.001"),
         (["--duration", "1e308"], "1e308 is not from"),

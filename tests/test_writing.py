@@ -14,7 +14,7 @@ import soundfile
 
 from tests.sounds import names, noise, refusal
 from vocaltrack import formats, signals, writing
-from vocaltrack.formats import check_target, choose_subtype, container, float_subtype
+from vocaltrack.formats import check_holds_float, check_target, choose_subtype, container
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.writing import audio_writers, to_integers
 
@@ -67,9 +67,9 @@ def test_impossible_subtypes_are_refused():
     refusal(
         lambda: choose_subtype("a.flac", "FLOAT"), "a.flac", "cannot be written as FLOAT", "PCM_24"
     )
-    refusal(lambda: float_subtype("a.flac"), "holds no floating point")
-    refusal(lambda: float_subtype("a.mp3"), "holds no floating point")
-    assert float_subtype("a.aiff") == "FLOAT"
+    refusal(lambda: check_holds_float("a.flac"), "holds no floating point")
+    refusal(lambda: check_holds_float("a.mp3"), "holds no floating point")
+    check_holds_float("a.aiff")
 
 
 def test_targets_are_refused_before_the_work_and_leave_nothing(tmp_path):

@@ -9,14 +9,14 @@ import numpy as np
 
 from vocaltrack import ffmpeg
 from vocaltrack.config import CLIPS
-from vocaltrack.errors import UserError
+from vocaltrack.errors import UserError, number_of
 from vocaltrack.files import real_path
 from vocaltrack.formats import (
     FLOAT_SUBTYPES,
+    check_holds_float,
     check_target,
     choose_subtype,
     container,
-    float_subtype,
 )
 from vocaltrack.pipes import ahead
 from vocaltrack.writing import audio_writers
@@ -76,14 +76,15 @@ def separate_file(separator, file, targets, clip="rescale", progress=None):
         file: `AudioFile`.
         targets: what `plan_targets` returns.
         clip: see `Separator.separate_file`.
-        progress: called with the seconds written, now and then, in the caller's thread.
+        progress: called with the seconds written, now and then, in the caller's thread; from
+            the start again where the stems of a long file are written once more.
 
     Returns:
         `Written`.
 
     Raises:
-        UserError: the file cannot be read or a target not be written; none is
-            left behind then.
+        UserError: the file cannot be read, a target not be written, or there is too little
+            memory; none is left behind then.
     """
     gain, masks = 1.0, None
     while True:
@@ -94,6 +95,11 @@ def separate_file(separator, file, targets, clip="rescale", progress=None):
             # Griffin-Lim makes more of that than there is room for, and asks for a third.
             gain *= (1.0 - 1e-6) / error.peak
             masks = error.masks
+        except MemoryError as error:
+            raise UserError(
+                f"{file.path}: too little memory for {number_of(file.channels, 'channel')} at "
+                f"{file.sample_rate} Hz; end other programs, or give fewer channels"
+            ) from error
 
 
 def plan_targets(file, paths, subtype=None, clip="rescale"):
@@ -129,7 +135,8 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         seen.add(real_path(path))
         chosen = choose_subtype(path, subtype, source)
         if clip == "float" and chosen not in FLOAT_SUBTYPES:
-            chosen = float_subtype(path)
+            check_holds_float(path)
+            chosen = "FLOAT"
         check_target(path, file.sample_rate, file.channels, chosen, file.samples)
         targets[stem] = (path, chosen, container(path, file.channels, chosen, samples))
     return targets

@@ -53,15 +53,14 @@ def _audio_endings():
     return known - {"raw"}  # which needs to be told its format; cameras write it too
 
 
-def float_subtype(path):
-    """The subtype in which a target holds samples beyond full scale.
+def check_holds_float(path):
+    """Refuse a target whose format cannot hold samples beyond full scale.
 
     Raises:
-        UserError: its format has none.
+        UserError: it cannot.
     """
     if "FLOAT" not in SUBTYPES[_kind(path)]:
         raise UserError(f"{path}: its format holds no floating point; use .wav, or another --clip")
-    return "FLOAT"
 
 
 def writable_format(path):

@@ -19,7 +19,7 @@ from vocaltrack.config import (
     VALID_CHUNKS,
 )
 
-_CLOCK = r"(\d+:)?\d+:[0-5]\d(\.\d*)?"
+_CLOCK = r"(\d+:[0-5]\d|\d+):[0-5]\d(\.\d*)?"
 DATASETS = {
     "mir1k": "MIR-1K: the folder that holds Wavfile/",
     "dsd100": "DSD100: the folder that holds Sources/",
@@ -67,7 +67,7 @@ def seconds(low):
                 value = 60.0 * value + float(part)
         except ValueError:
             raise argparse.ArgumentTypeError(
-                f"{text} is no time in seconds or m:ss (seconds up to 59)"
+                f"{text} is no time in seconds, m:ss or h:mm:ss (mm and ss up to 59)"
             ) from None
         if not low <= value <= MOST_SECONDS:
             raise argparse.ArgumentTypeError(f"{text} is not from {low:g} to {MOST_SECONDS:g} s")
@@ -110,7 +110,7 @@ def add_separate(parser):
         type=seconds(0),
         default=0,
         metavar="TIME",
-        help="where to begin: seconds, or m:ss",
+        help="where to begin: seconds, m:ss or h:mm:ss",
     )
     parser.add_argument(
         "--duration", type=seconds(0.001), metavar="TIME", help="how much to take; default: all"

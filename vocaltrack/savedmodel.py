@@ -61,8 +61,15 @@ def load(folder):
         if signature not in loaded.signatures:
             return None
         function = loaded.signatures[signature]
-        # They are float64 in a program that asks for NumPy's rules of promotion.
-        return lambda chunks: function(log_mel=tf.cast(chunks, tf.float32))[output]
+
+        def compute(chunks):
+            try:
+                # They are float64 in a program that asks for NumPy's rules of promotion.
+                return function(log_mel=tf.cast(chunks, tf.float32))[output]
+            except tf.errors.ResourceExhaustedError as error:
+                raise MemoryError(one_line(error)) from error
+
+        return compute
 
     return ServedModel(
         name=contract["model"],

@@ -81,13 +81,15 @@ class Separator:
             audio: float [samples, channels] or [samples], full scale at 1.0, at
                 least one sample, all finite.
             sample_rate: Hz, 4000 to 384000.
-            progress: called with the seconds done, now and then, in the caller's thread.
+            progress: called with the seconds done, now and then, in the caller's thread; not in
+                the clusters' first pass.
 
         Returns:
             `Separation`, of the input's length, rate and channels.
 
         Raises:
-            UserError: the audio is none of the above.
+            UserError: the audio is none of the above, or the process was forked from one in
+                which TensorFlow had run.
         """
         audio = as_audio(audio)
         channels = audio if audio.ndim == 2 else audio[:, np.newaxis]
@@ -129,7 +131,9 @@ class Separator:
                 them off, "float" writes floating point instead.
             start, duration: seconds of the source to leave out and to take;
                 None takes all.
-            progress: called with the seconds done, now and then, in the caller's thread.
+            progress: called with the seconds done, now and then, in the caller's thread; not in
+                the clusters' first pass, and from the start again where stems that are too
+                loud are written once more.
 
         Returns:
             `Written`.
@@ -162,6 +166,10 @@ class Separator:
             the same stretch of the mixture and the vocals, [n, channels], and
             the mel mask's frames that became known, [frames, n_mels]; all may
             be empty.
+
+        Raises:
+            UserError: with the first block, for a rate or a number of channels that no
+                recording has, and as `separate` does.
         """
         check_shape(sample_rate, channels, "the audio")
         check_process()
