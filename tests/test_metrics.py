@@ -35,6 +35,8 @@ def test_si_sdr_ignores_the_scale():
     assert value == pytest.approx(0.0, abs=0.5)
     assert metrics.si_sdr(reference, 100 * estimate) == pytest.approx(value, abs=1e-4)
     assert metrics.si_sdr(0.01 * reference, estimate) == pytest.approx(value, abs=1e-4)
+    soft = np.float64(1e-12)
+    assert metrics.si_sdr(soft * reference, soft * estimate) == pytest.approx(value, abs=1e-4)
 
 
 def test_si_sdr_of_silence():

@@ -24,8 +24,14 @@ from tests.networks import (
 )
 from tests.paths import REPOSITORY
 from vocaltrack.config import PRESETS, ClusteringConfig, UnetConfig
+from vocaltrack.errors import UserError
 from vocaltrack.losses import DeepClusteringLoss
 from vocaltrack.models import build_clustering, build_unet, normalised_input, vocals_mask
+
+
+def test_an_unknown_style_is_refused_by_name():
+    with pytest.raises(UserError, match="no style 'round'; choose one of double, strided"):
+        UnetConfig(style="round")
 
 
 @pytest.mark.parametrize(

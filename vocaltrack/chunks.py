@@ -9,7 +9,8 @@ GROUP = 16
 
 
 def chunk_step(config, overlap=OVERLAP):
-    """Frames between the starts of neighbouring chunks."""
+    """Frames between the starts of neighbouring chunks, of which each covers the share
+    `overlap` of the next; at least 1."""
     return max(1, round(config.chunk_frames * (1.0 - overlap)))
 
 

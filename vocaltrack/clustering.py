@@ -130,7 +130,14 @@ def fitting_sample(sample, embed, head, config):
 
 
 def fit_clusters(vectors):
-    """scikit-learn's k-means with two clusters on embeddings [bins, D]."""
+    """scikit-learn's k-means with two clusters, fitted to embeddings.
+
+    Args:
+        vectors: float32 [bins, D], at least two.
+
+    Returns:
+        `sklearn.cluster.KMeans`.
+    """
     # Only clusters need it, and it takes a quarter of a second to load.
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -141,7 +148,8 @@ def fit_clusters(vectors):
 
 
 def centres_cosine(kmeans):
-    """Cosine of the angle between the two centres; near 1 for a single source."""
+    """Cosine of the angle between the two centres of what `fit_clusters` returns; near 1 for
+    a single source."""
     first, second = (c / np.linalg.norm(c) for c in kmeans.cluster_centers_)
     return float(first @ second)
 

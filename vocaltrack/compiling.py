@@ -10,7 +10,12 @@ GRADIENT_NORM = 5.0
 
 
 def compile_model(model, config):
-    """Give a network its optimizer and losses, as `TrainingConfig` says."""
+    """Give a network its optimizer and losses.
+
+    Args:
+        model: `keras.Model`, changed in place.
+        config: `TrainingConfig`.
+    """
     loss, weights = losses(config)
     model.compile(optimizer(config), loss=loss, loss_weights=weights)
     # Keras traces the first step a second time where that step makes these variables.

@@ -26,9 +26,15 @@ PHASES = ("mixture", "griffinlim")  # of the vocals
 CLUSTERING_MODELS = ("dc", "hdc")
 UNETS = ("unet", "uhnet")
 MODEL_NAMES = CLUSTERING_MODELS + UNETS
+UNET_STYLES = ("double", "strided")
 OPTIMIZERS = ("rmsprop", "adam")
 DECAYS = ("plateau", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def _check_choice(what, given, choices):
+    if given not in choices:
+        raise UserError(f"no {what} {given!r}; choose one of {', '.join(choices)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +153,9 @@ class UnetConfig:
             worse relies less on them. 0 is the paper's.
         fine_tuned: the uhnet's clustering network goes on learning inside it; in
             the paper it is frozen.
+
+    Raises:
+        UserError: there is no such style.
     """
 
     filters: int = 64
@@ -154,6 +163,9 @@ class UnetConfig:
     dropout: float = 0.5
     clustering_dropout: float = 0.0
     fine_tuned: bool = False
+
+    def __post_init__(self):
+        _check_choice("style", self.style, UNET_STYLES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,8 +248,3 @@ def preset(name, dropout=None):
     if dropout is None:
         return configs
     return tuple(dataclasses.replace(config, dropout=dropout) for config in configs)
-
-
-def _check_choice(what, given, choices):
-    if given not in choices:
-        raise UserError(f"no {what} {given!r}; choose one of {', '.join(choices)}")

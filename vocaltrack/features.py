@@ -69,7 +69,7 @@ def mel_power(spectrum, config):
 
 
 def power_to_db(power, config):
-    """10 log10 of a power, cut off at the configured floor, in dB."""
+    """10 log10 of a power, float32 [...], in dB; cut off at the floor of a `FeatureConfig`."""
     return 10.0 / np.log(10.0) * tf.math.log(tf.maximum(power, config.power_floor))
 
 

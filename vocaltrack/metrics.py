@@ -44,7 +44,7 @@ def si_sdr(reference, estimate):
         reference, estimate: float [samples].
 
     Returns:
-        dB; NaN where the reference is silent, -inf for a silent estimate.
+        dB, 200 at most; NaN where the reference is silent, -inf for a silent estimate.
     """
     reference = np.asarray(reference, np.float64)
     estimate = np.asarray(estimate, np.float64)
@@ -54,7 +54,9 @@ def si_sdr(reference, estimate):
     target = (estimate @ reference / energy) * reference
     noise = estimate - target
     with np.errstate(divide="ignore"):
-        return float(10.0 * np.log10((target @ target) / max(noise @ noise, 1e-20)))
+        power = target @ target
+        least = max(1e-20 * power, np.finfo(np.float64).tiny)
+        return float(10.0 * np.log10(power / max(noise @ noise, least)))
 
 
 def bss_eval(references, estimates, sample_rate, all_frames=False):

@@ -56,7 +56,15 @@ class Pool:
         return len(self.stems)
 
     def draw(self, rng, samples):
-        """A place to cut: (index of the stem, first sample)."""
+        """A place to cut.
+
+        Args:
+            rng: `numpy.random.Generator`.
+            samples: length of the piece; a stem that is shorter is taken from its start.
+
+        Returns:
+            (index of the stem, first sample).
+        """
         index = rng.choice(len(self.stems), p=self.chances)
         _, audio, segments = self.stems[index]
         lengths = np.diff(segments)[:, 0]

@@ -10,7 +10,15 @@ NORM = "_norm"  # a convolution's batch normalisation has its name and this
 
 def double_unet(x, config):
     """Ronneberger's U-net at the original code's widths (its defects mended:
-    four real poolings, and skips of equal size, which Keras asserts)."""
+    four real poolings, and skips of equal size, which Keras asserts).
+
+    Args:
+        x: [batch, time, bands, channels], time and bands multiples of 16.
+        config: `UnetConfig`.
+
+    Returns:
+        the mask's logits, [batch, time, bands, 1].
+    """
     f = config.filters
     skips = []
     for level, filters in enumerate((f, 2 * f, 4 * f, 8 * f, 8 * f)):
@@ -34,6 +42,7 @@ def strided_unet(x, config):
 
     The upsamplings' 4x4 kernels cover every output alike. The two lowest levels
     have residual layers besides, which cost little where the arrays are small.
+    Arguments and result as those of `double_unet`.
     """
     f = config.filters
     skips = [_convolution(x, f, 5, "down0", slope=0.2)]

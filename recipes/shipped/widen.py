@@ -24,21 +24,21 @@ from vocaltrack.run_files import make_run
 from vocaltrack.runs import load_run, origin
 
 JOINED = ("up2", "up1", "up0", "logits_frequency")  # hear as many channels from above as across
-APART = 0.5  # the random parts, relative to a kernel's deviation
+SEED = 0  # of the random parts
+APART = 0.5  # their size, relative to a kernel's deviation
 
 
-def widen(narrow, wide, seed=0):
+def widen(narrow, wide):
     """Give a U-net the function of one with half its filters.
 
     Args:
         narrow: `keras.Model` of `build_unet`, strided.
         wide: the same with twice the filters; changed in place.
-        seed: of the random parts.
 
     Raises:
         ValueError: the two are of other sizes.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED)
     for layer in wide.layers:
         if not layer.weights:  # and a name that Keras numbers
             continue
