@@ -46,7 +46,12 @@ def test_mir1k_without_splits_deals_out_singers(mir1k):
 
 
 def test_mir1k_with_splits(mir1k, capsys):
-    lists = {"train": ["s00_1", "s01_2"], "valid": ["s02_1"], "test": ["s03_1"], "spare": ["s04_1"]}
+    lists = {
+        "train": ["s00_1", "s01_2"],
+        "valid": ["s02_1"],
+        "test": ["s03_1"],
+        "left_out": ["s04_1"],
+    }
     (mir1k / "splits.json").write_text(json.dumps(lists))
     songs = read_mir1k(mir1k)
     assert "splits.json leaves out s00_2 and 35 more\n" in capsys.readouterr().err
@@ -282,6 +287,26 @@ def test_a_song_in_two_lists_of_splits_json_is_refused(tmp_path):
     (tmp_path / "splits.json").write_text('{"train": ["bug_1"]}')
     with pytest.raises(UserError, match="names none of the songs"):
         read_mir1k(tmp_path)
+    (tmp_path / "splits.json").write_text('{"train": ["amy_1"], "validation": ["bug_1"]}')
+    with pytest.raises(UserError, match="a list named validation; name it train, valid, test or"):
+        read_mir1k(tmp_path)
+
+
+def test_what_a_splits_json_names_in_vain_is_told(mir1k, capsys):
+    lists = {"train": ["s00_1", "s01_02"], "valid": ["S02_1", "s03_1"]}
+    (mir1k / "splits.json").write_text(json.dumps(lists))
+    assert splits_of(read_mir1k(mir1k)) == {"s00_1": "train", "s03_1": "valid"}
+    assert "names S02_1 and 1 more, of which there are no clips\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("beside", ["train/song", "song"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_a_folder_of_a_split_is_no_song(tmp_path, split, beside):
+    """Else its songs would be dealt out by hashes, and the test song be trained on."""
+    write(tmp_path / split / "vocals.wav", noise(0))
+    write(tmp_path / beside / "accompaniment.wav", noise(1))
+    with pytest.raises(UserError, match=f"{split} holds vocals itself; put each song"):
+        read_stems(tmp_path)
 
 
 def test_a_name_that_is_no_utf8_is_refused(tmp_path):

@@ -1,9 +1,12 @@
 """No song and no singer is in two splits, and who joins three or more moves nobody."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.sounds import refusal
 from vocaltrack.errors import UserError
-from vocaltrack.songs import Song
+from vocaltrack.songs import Clip, Song, Source
 from vocaltrack.splits import assign_splits, check_splits, keep_artists_together
 
 
@@ -76,7 +79,10 @@ def test_a_singer_alone_is_trained_on():
     assert assign_splits([], (0.1, 0.1), seed=0) == {}
 
 
-def test_two_songs_of_one_name_are_refused(tmp_path):
-    song = Song("a", "stems", "a", "train", ())
-    with pytest.raises(UserError, match="two songs are named stems/a"):
-        check_splits([song, song])
+def test_two_songs_of_one_name_are_refused():
+    songs = [
+        Song("a", "stems", "a", "train", (Clip((Source(Path(folder, "vocals.wav")),)),))
+        for folder in ("one/stems/a", "two/stems/a")
+    ]
+    message = refusal(lambda: check_splits(songs), "two songs are named stems/a")
+    assert "in one/stems/a and in two/stems/a" in message

@@ -27,7 +27,8 @@ def read_mir1k(root):
     """MIR-1K: `Wavfile/<singer>_<song>_<clip>`, accompaniment left, vocals right.
 
     A `splits.json` beside `Wavfile` ({split: ["<singer>_<song>", ...]})
-    decides the splits; songs that it does not name in a split are left out.
+    decides the splits; songs that it does not name in a split, or names in "left_out", are
+    left out.
     Without it the singers are dealt out by hashes of their names (10 % valid, 10 % test).
 
     Args:
@@ -43,8 +44,11 @@ def read_mir1k(root):
     listed = Path(root) / "splits.json"
     if listed.exists():
         split_of = listed_splits(listed)
-        if not set(split_of) & {song.name for song in songs}:
+        absent = sorted(set(split_of) - {song.name for song in songs})
+        if len(absent) == len(split_of):
             raise UserError(f"{listed} names none of the songs in {Path(root) / 'Wavfile'}")
+        if absent:
+            remark(f"{listed} names {first_of(absent)}, of which there are no clips")
     else:
         dealt = assign_splits([song.singer for song in songs], VALID_TEST_FRACTIONS, SPLIT_SEED)
         split_of = {song.name: dealt[song.singer] for song in songs}
@@ -185,9 +189,15 @@ def read_stems(root):
 
     Raises:
         UserError: there are no songs, a stem is there twice, or songs lie
-            beside the folders of the splits.
+            beside the folders of the splits, or stems in these.
     """
     root = dataset_folder(root)
+    for split in SPLITS:
+        if stems := recordings(root / split, wanted=STEM_NAMES):
+            raise UserError(
+                f"{root / split} holds {min(stems)} itself; put each song of the split into a "
+                "folder in it"
+            )
     plain = _folders_of_stems(root)
     split_folders = {split: _folders_of_stems(root / split) for split in SPLITS}
     if plain and any(split_folders.values()):

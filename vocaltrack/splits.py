@@ -6,6 +6,7 @@ from vocaltrack.config import SPLITS
 from vocaltrack.errors import UserError
 from vocaltrack.jsonfiles import read_json
 
+LEFT_OUT = "left_out"
 BY_ARTIST = ("DSD100", "MUSDB18")  # datasets with songs of the same library
 
 
@@ -20,12 +21,17 @@ def listed_splits(path):
 
     Raises:
         UserError: it holds something else, or a song stands in several lists.
+
+    A list named left_out is for whoever reads the file.
     """
     lists = read_json(path, "the splits")
     if not all(isinstance(names, list) for names in lists.values()) or not all(
         isinstance(name, str) for names in lists.values() for name in names
     ):
         raise UserError(f'{path} must hold {{"train": [songs], "valid": [songs], ...}}')
+    if others := sorted(set(lists) - {*SPLITS, LEFT_OUT}):
+        known = ", ".join(SPLITS)
+        raise UserError(f"{path} has a list named {others[0]}; name it {known} or {LEFT_OUT}")
     split_of = {}
     for split in SPLITS:
         for name in lists.get(split, ()):
@@ -41,7 +47,7 @@ def check_splits(songs):
     Raises:
         UserError: names the first song or singer that is wrong.
     """
-    seen, keys = {}, set()
+    seen, by_key = {}, {}
     for song in songs:
         for what, name in (("song", song.key), ("singer", f"{song.dataset}/{song.singer}")):
             split = seen.setdefault((what, name), song.split)
@@ -50,9 +56,13 @@ def check_splits(songs):
                     f"{what} {name} is in the splits {split} and {song.split}; "
                     "a song and a singer belong to one split"
                 )
-        if song.key in keys:
-            raise UserError(f"two songs are named {song.key}; rename one of their folders")
-        keys.add(song.key)
+        if song.key in by_key:
+            places = [twin.sources[0].path.parent for twin in (by_key[song.key], song)]
+            raise UserError(
+                f"two songs are named {song.key}, in {places[0]} and in {places[1]}; leave one "
+                "out, or rename it"
+            )
+        by_key[song.key] = song
 
 
 def keep_artists_together(songs):
