@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import types
 import warnings
 
 import numpy as np
@@ -398,3 +399,15 @@ def test_export_replaces_the_old_model(exported, tmp_path):
 )
 def test_a_model_and_its_method_are_one_name(name, parts):
     assert split_method(name) == parts
+
+
+def test_what_outgrows_the_memory_in_tensorflow_is_a_memory_error(exported, monkeypatch):
+    folder = exported["unet"][1]
+
+    def exhausted(log_mel):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+    signatures = types.SimpleNamespace(signatures={"masks": exhausted})
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: signatures)
+    with pytest.raises(MemoryError, match="OOM when allocating"):
+        load(folder).masks(np.zeros((1, 128, 128), np.float32))

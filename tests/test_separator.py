@@ -15,7 +15,7 @@ import soundfile
 import tensorflow as tf
 
 from tests.paths import EXAMPLE, REPOSITORY, SAVED_MODELS
-from tests.sounds import refusal, rising
+from tests.sounds import refusal, rising, sine
 from vocaltrack.chunks import song_mask
 from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import split_method
@@ -134,15 +134,23 @@ def test_silence_stays_silent(unet):
     assert not unet.separate(np.zeros(30000, np.float32), 16000).vocals.any()
 
 
-def test_a_recording_may_be_60_db_too_soft_but_not_80(example):
+def test_a_recording_may_be_60_db_too_soft_or_40_too_loud_but_not_80_too_soft(example):
     """The networks do not hear what lies below their floor of -70 dB."""
     separator = Separator("uhnet")
     scores = []
-    for factor in (1.0, 1e-3, 1e-4):
+    for factor in (1.0, 1e-3, 1e-4, 100.0):
         vocals = separator.separate(example["mixture"] * np.float32(factor), 16000).vocals
         scores.append(si_sdr(example["vocals"], vocals))
     assert scores[1] == pytest.approx(scores[0], abs=0.6)
     assert scores[2] < scores[0] - 6.0
+    assert scores[3] == pytest.approx(scores[0], abs=0.6)
+
+
+def test_integers_as_floating_point_are_refused():
+    """In audio as loud as those of 16 bits the networks lose 4 dB and more."""
+    audio = 32767 * sine(440, 16000, 0.1, level=1.0)
+    refusal(lambda: made_up().separate(audio, 16000), "exceed 1000 times", "by 32768")
+    assert made_up().separate(audio / 40, 16000).vocals.shape == audio.shape
 
 
 def test_griffin_lim_is_the_papers_and_far_below_the_mixture_phase(example):

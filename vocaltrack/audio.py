@@ -11,7 +11,7 @@ import soxr
 
 from vocaltrack import ffmpeg, truncation
 from vocaltrack.config import MOST_SECONDS
-from vocaltrack.decoding import COUNTS_LESS, CUT_SHORT, LOUDEST, MP3_SUBTYPES, AudioFile
+from vocaltrack.decoding import COUNTS_LESS, CUT_SHORT, LOUDEST, MP3_SUBTYPES, TOO_LOUD, AudioFile
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import file_name
 from vocaltrack.films import film_is_cut
@@ -128,19 +128,21 @@ def as_audio(audio):
         the array, in float32 where it was float16.
 
     Raises:
-        UserError: it is none, empty, not finite, or [channels, samples].
+        UserError: it is none, empty, not finite, far beyond full scale, or [channels, samples].
     """
     try:
         audio = np.asarray(audio)
     except ValueError:  # rows of several lengths
         audio = np.zeros(0)
     shaped = audio.dtype.kind == "f" and audio.ndim in (1, 2) and 0 not in audio.shape
-    if audio.dtype == np.float16:  # which has no number as large as LOUDEST
+    if audio.dtype == np.float16:
         audio = audio.astype(np.float32)
     if shaped and (np.abs(audio) <= LOUDEST).all():
         if audio.ndim == 2 and audio.shape[1] > MOST_CHANNELS >= len(audio):
             raise UserError("the audio is [channels, samples]; give [samples, channels], its .T")
         return audio
+    if shaped and np.isfinite(audio).all():
+        raise UserError(f"the audio holds samples that {TOO_LOUD}")
     advice = ""
     if audio.dtype.kind in "iu":
         info = np.iinfo(audio.dtype)
@@ -149,7 +151,7 @@ def as_audio(audio):
             advice += " and subtract 1"
     raise UserError(
         "audio must be an array [samples] or [samples, channels] of floating point, full "
-        f"scale at 1.0, finite and up to {LOUDEST:g}, not empty{advice}"
+        f"scale at 1.0, finite, not empty{advice}"
     )
 
 

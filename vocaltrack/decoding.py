@@ -22,7 +22,8 @@ OPUS_SLACK = 0.02  # seconds: a packet, which encoders do not always fill
 FINE = 1024  # samples; so exactly is told where a file is damaged
 CUT_SHORT = "it is cut short"
 COUNTS_LESS = "its header counts no more, but more follows"
-LOUDEST = 1e12  # times full scale; beyond, the squares of a spectrum outgrow float32
+LOUDEST = 1000.0  # times full scale; louder than that are integers, in which no voice is found
+TOO_LOUD = f"exceed {LOUDEST:g} times full scale (integers? divide those of 16 bits by 32768)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ class AudioFile:
 
         Raises:
             UserError: the file is damaged or shorter than it says, or holds
-                values that are not finite numbers or beyond 1e12.
+                values that are not finite numbers or beyond `LOUDEST`.
         """
         done = 0
         for block in self._decoded():
@@ -72,7 +73,7 @@ class AudioFile:
                 bad = int(np.argmin(good))
                 what = "are not finite numbers (NaN or infinity)"
                 if np.isfinite(block[bad]).all():
-                    what = f"exceed {LOUDEST:g} times full scale"
+                    what = TOO_LOUD
                 raise UserError(
                     f"{self.path} holds samples that {what}, "
                     f"the first at {(self.first + done + bad) / self.sample_rate:.3f} s"
