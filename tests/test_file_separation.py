@@ -251,6 +251,17 @@ def test_an_error_midway_leaves_nothing_and_what_was_there(tmp_path, monkeypatch
     assert (tmp_path / "v.wav").read_text() == "what was there"
 
 
+def test_the_sample_format_is_taken_in_small_letters_and_a_number_is_none(tmp_path):
+    mixture = written(tmp_path / "m.wav", noise(100), RATE, "PCM_16")
+    separate(Fake(half), mixture, tmp_path, subtype="pcm_24")
+    assert soundfile.info(tmp_path / "v.wav").subtype == "PCM_24"
+    for number in (24, 0):
+        refusal(
+            lambda: separate(Fake(half), mixture, tmp_path, subtype=number),
+            f"WAV cannot be written as {number}; it can as PCM_16, ",
+        )
+
+
 def test_input_and_outputs_must_differ(tmp_path):
     mixture = written(tmp_path / "m.wav", noise(100), RATE)
     before = mixture.read_bytes()

@@ -119,7 +119,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
     """
     if clip not in CLIPS:
         raise UserError(f"no clip {clip!r}; choose {', '.join(CLIPS)}")
-    subtype = subtype and subtype.upper()
+    subtype = None if subtype is None else str(subtype).upper()
     check_agreement(clip, subtype)
     described = None if file.subtype else ffmpeg.describe(file.path)
     source = file.subtype or described.subtype
