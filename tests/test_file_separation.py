@@ -205,6 +205,14 @@ def test_silent_vocals_are_told_except_of_silence(tmp_path):
     assert not separate(Fake(half), sounding, tmp_path).silent
 
 
+def test_what_sounds_in_the_first_block_alone_counts(tmp_path):
+    steps = np.repeat([[0.5], [0.1], [0.1]], 100, axis=0)
+    fading = written(tmp_path / "m.wav", steps, RATE)
+    assert not separate(Fake(lambda m: m * (m > 0.3)), fading, tmp_path).silent
+    ending = written(tmp_path / "e.wav", steps * (steps > 0.3), RATE)
+    assert separate(Fake(np.zeros_like), ending, tmp_path).silent
+
+
 def test_progress_is_told_in_seconds_in_the_callers_thread(tmp_path):
     file = open_audio(written(tmp_path / "m.wav", noise(16000), RATE))
     targets = plan_targets(file, {"vocals": tmp_path / "v.wav"})

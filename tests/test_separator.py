@@ -21,6 +21,8 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import split_method
 from vocaltrack.errors import UserError
 from vocaltrack.features import waveform_to_log_mel
+from vocaltrack.gains import window_length
+from vocaltrack.griffin_lim import GriffinLimStream
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.pipes import ahead
 from vocaltrack.savedmodel import ServedModel
@@ -164,6 +166,14 @@ def test_griffin_lim_is_the_papers_and_far_below_the_mixture_phase(example):
     # But for the phase it is the same sound.
     spectra = [np.abs(librosa.stft(found[phase], n_fft=1024)) for phase in scores]
     assert 10 * np.log10(np.sum(spectra[0] ** 2) / np.sum(np.diff(spectra, axis=0) ** 2)) > 8
+
+
+def test_griffin_lims_window_lasts_as_long_at_any_rate():
+    audio = noise(44100)
+    expected = GriffinLimStream(1, 44100, window_length(44100, FeatureConfig()))
+    vocals = made_up().separate(audio, 44100).vocals
+    found = made_up(phase="griffinlim").separate(audio, 44100).vocals
+    np.testing.assert_allclose(found, expected.push(vocals, last=True), atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"overlap": 0.5}, {"method": "clusters"}])
@@ -333,6 +343,8 @@ def test_separate_file_writes_what_it_was_asked_for(tmp_path):
     soundfile.write(loud, np.full((20000, 1), 1.5), 22050, subtype="FLOAT")
     written = separator.separate_file(loud, None, paths[1], subtype="PCM_16", clip="clamp")
     assert (written.gain, written.clipped) == (1.0, (str(paths[1]),))
+    written = separator.separate_file(loud, None, paths[1], subtype="PCM_16")
+    assert written.gain == pytest.approx(2 / 3, abs=0.01) and written.clipped == ()
     with pytest.raises(UserError, match="nothing to write"):
         separator.separate_file(loud)
 
