@@ -99,6 +99,20 @@ def test_instrumentals_tell_the_output_level(report, songs):
     assert report["summary"]["unet"]["instrumental_db"]["median"] == leaks["unet"]
 
 
+def test_the_summary_of_instrumentals_has_their_median_and_the_worst(monkeypatch):
+    levels = iter([-60.0, -10.0, -30.0])
+    monkeypatch.setattr(
+        "vocaltrack.evaluation.leakage", lambda music, separators, rate: {"a": next(levels)}
+    )
+    stems = {"accompaniment": np.ones(9)}
+    songs = [SimpleNamespace(key=k, stems=stems, load=lambda *form: stems) for k in "xyz"]
+    separator = SimpleNamespace(
+        features=FeatureConfig(), model=SimpleNamespace(heard=(), validated=())
+    )
+    summary = evaluate(songs, {"a": separator})["summary"]["a"]
+    assert summary["instrumental_db"] == {"median": -30.0, "worst": -10.0}
+
+
 def test_a_silent_instrumental_is_left_out(songs, tmp_path):
     folder = tmp_path / "stems" / "valid"
     shutil.copytree(songs / "valid" / "only-accompaniment", folder / "music")

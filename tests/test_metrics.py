@@ -86,6 +86,15 @@ def test_bss_eval_of_nearly_perfect_stems():
     assert scores["SDR"] == pytest.approx(80.0, abs=1e-3)
 
 
+@pytest.mark.parametrize("all_frames", (False, True))
+def test_bss_eval_scores_what_is_shorter_than_a_second_as_one_frame(all_frames):
+    references = stems(1)
+    estimates = disturbed(references, (20.0,))
+    short = references[:, : RATE * 3 // 4], estimates[:, : RATE * 3 // 4]
+    scores = metrics.bss_eval(*short, RATE, all_frames)
+    assert scores["SDR"] == pytest.approx(20.0, abs=0.1)
+
+
 def test_bss_eval_does_not_reorder_the_stems():
     references = stems(2)
     scores = metrics.bss_eval(references, disturbed(references, (20.0, 20.0))[::-1], RATE)
