@@ -128,12 +128,14 @@ def test_flac_files_behind_each_other_are_refused(tmp_path):
     refusal(lambda: open_audio(path), path, "holds several FLAC files")
 
 
-def test_a_flac_that_was_cut_out_of_another_needs_ffmpeg(tmp_path, no_ffmpeg):
+@pytest.mark.parametrize("sync", [b"\xff\xf8", b"\xff\xf9"])
+def test_a_flac_that_was_cut_out_of_another_needs_ffmpeg(tmp_path, no_ffmpeg, sync):
     path = written(tmp_path / "a.flac", noise(8000), 8000, "PCM_16")
     content = path.read_bytes()
     first = next(at for at in range(42, len(content)) if content[at : at + 2] == b"\xff\xf8")
     assert content[first + 4] == 0
-    path.write_bytes(content[: first + 4] + b"\7" + content[first + 5 :])
+    frame = sync + content[first + 2 : first + 4] + b"\7" + content[first + 5 :]
+    path.write_bytes(content[:first] + frame)
     refusal(lambda: open_audio(path), path, "cut out of a longer flac", "install ffmpeg")
 
 
@@ -205,6 +207,26 @@ def test_an_opus_file_may_count_a_part_of_a_packet_too_many(tmp_path, more, whol
     assert soundfile.info(path).frames == held + more
     if whole:
         assert len(read_audio(path)[0]) == held
+    else:
+        refusal(lambda: read_audio(path), path, "it is cut short")
+
+
+def test_an_ogg_that_counts_a_little_too_much_is_refused(tmp_path):
+    path = written(tmp_path / "a.ogg", noise(44100))
+    end_of_ogg(path, 44200)
+    refusal(lambda: read_audio(path), path, "it is cut short")
+
+
+@pytest.mark.parametrize(("more", "whole"), [(2, True), (3, False)])
+def test_an_mp3_may_count_two_frames_too_many(tmp_path, more, whole):
+    path = written(tmp_path / "a.mp3", noise(44100))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"Xing") + 8
+    struct.pack_into(">I", content, at, struct.unpack_from(">I", content, at)[0] + more)
+    path.write_bytes(content)
+    assert soundfile.info(path).frames == 44100 + more * 1152
+    if whole:
+        assert 44100 <= len(read_audio(path)[0]) < 44100 + 1152
     else:
         refusal(lambda: read_audio(path), path, "it is cut short")
 
@@ -304,6 +326,13 @@ def test_reading_refuses_what_is_no_number(tmp_path, value):
     audio[50] = value
     soundfile.write(tmp_path / "a.wav", audio, 8000, subtype="FLOAT")
     refusal(lambda: read_audio(tmp_path / "a.wav"), "a.wav", "not finite", "at 0.006 s")
+
+
+def test_the_place_of_what_is_no_number_is_counted_from_the_files_start(tmp_path):
+    audio = np.zeros(16000)
+    audio[12000] = np.nan
+    file = open_audio(written(tmp_path / "a.wav", audio, 8000, "FLOAT"), start=1.0)
+    refusal(lambda: list(file.blocks()), "not finite", "the first at 1.500 s")
 
 
 def test_tags_behind_an_mp3_are_no_music(tmp_path, monkeypatch):

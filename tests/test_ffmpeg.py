@@ -418,6 +418,7 @@ def test_more_than_16_bits_stay_more(tmp_path):
         ("e.mkv", ["-c:a", "pcm_f32le"], "FLOAT"),
         ("f.mov", ["-c:a", "pcm_s32le"], "PCM_24"),
         ("g.mov", ["-c:a", "pcm_s16le"], "PCM_16"),
+        ("h.mov", ["-c:a", "pcm_f64le"], "FLOAT"),
     ):
         file = open_audio(convert(wav, tmp_path / name, *options))
         assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][1] == wanted

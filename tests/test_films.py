@@ -66,6 +66,7 @@ def mpeg_2(*lengths):
         (mpeg_1(200, 2000), 1999),
         (mpeg_2(200, 300), 1),
         (mpeg_2(200) * 3000, 202),
+        (mpeg_2(60000, 60000), 1),
         (mpeg_2(200) + bytes(3000) + b"\0\0\1\xb9" + mpeg_2(40), 10),
     ],
 )
@@ -82,6 +83,7 @@ def test_films_that_tell_their_size_are_known_to_be_cut(tmp_path, film, lost):
     [
         riff(b"AVI ", 0, bytes(1000)),  # as they are written to a pipe
         riff(b"AVI ", 2**32 - 1, bytes(1000)),
+        asf(2000, broadcast=b"\1"),
         asf(2000, broadcast=b"\3"),
         asf(2000)[:110],
         mpeg_1(200, 2000)[:-2006],  # between two packets
