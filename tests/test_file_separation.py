@@ -72,14 +72,16 @@ def test_the_stems_of_an_integer_file_add_up_to_it(tmp_path, ending, subtype, bi
     assert np.abs(total - values).max() == 1
 
 
+@pytest.mark.parametrize("loudness", [1, 3])
 @pytest.mark.parametrize("source", ["PCM_16", "PCM_24", "FLOAT", "PCM_32", "DOUBLE"])
-def test_the_stems_add_up_to_the_mixture_to_a_step_of_32_bits(tmp_path, source):
+def test_the_stems_add_up_to_the_mixture_to_a_step_of_32_bits(tmp_path, source, loudness):
     """Differences of float32 were off by 64 steps."""
     mixture = written(tmp_path / "m.wav", noise(140000), RATE, source)
-    fake = Fake(lambda m: np.random.default_rng(1).uniform(0, 1, m.shape) * m)
-    separate(fake, mixture, tmp_path, subtype="PCM_32")
+    fake = Fake(lambda m: np.random.default_rng(1).uniform(0, loudness, m.shape) * m)
+    gain = separate(fake, mixture, tmp_path, subtype="PCM_32").gain
+    assert (gain < 0.9) == (loudness > 1)
     stems = [soundfile.read(tmp_path / name, dtype="float64")[0] for name in ("v.wav", "a.wav")]
-    steps = (sum(stems) - soundfile.read(mixture, dtype="float64")[0]) * 2**31
+    steps = (sum(stems) - gain * soundfile.read(mixture, dtype="float64")[0]) * 2**31
     assert np.abs(steps).max() <= 1
 
 

@@ -41,11 +41,16 @@ def write(path, audio, rate=44100, subtype=None, gain=1.0, samples=None):
         ("a.flac", None, "FLOAT", "PCM_16"),
         ("a.flac", None, "PCM_S8", "PCM_S8"),
         ("a.aif", None, "PCM_24", "PCM_24"),
+        ("a.aifc", None, "PCM_24", "PCM_24"),
         ("a.ogg", None, "PCM_16", "VORBIS"),
+        ("a.oga", None, "OPUS", "OPUS"),
         ("a.opus", None, "VORBIS", "OPUS"),
         ("a.mp3", None, "PCM_16", "MPEG_LAYER_III"),
         ("a.wav", None, "VORBIS", "PCM_16"),
+        ("a.wav", None, "ALAC_16", "PCM_16"),
+        ("a.wav", None, "ALAC_20", "PCM_24"),
         ("a.wav", None, "ALAC_24", "PCM_24"),
+        ("a.wav", None, "ALAC_32", "PCM_32"),
         ("a.flac", None, "ALAC_24", "PCM_24"),
     ],
 )
@@ -174,9 +179,14 @@ def test_long_ogg_is_written(tmp_path):
     assert soundfile.info(tmp_path / "long.ogg").frames == 60 * 44100
 
 
-@pytest.mark.parametrize("subtype", ["PCM_16", "ULAW", "ALAW"])
-def test_samples_beyond_full_scale_are_told_for_integers(tmp_path, subtype):
-    for level, clips in ((1.0, False), (1.0 + 2**-17, False), (1.001, True)):
+@pytest.mark.parametrize(
+    ("subtype", "half_a_step"),
+    [(name, 2**-16) for name in ("PCM_16", "ULAW", "ALAW")]
+    + [("PCM_24", 2**-24), ("PCM_32", 2**-24)],  # of 24 bits: float32 has no more
+)
+def test_samples_beyond_full_scale_are_told_for_integers(tmp_path, subtype, half_a_step):
+    for beyond, clips in ((0.0, False), (half_a_step / 2, False), (half_a_step * 2, True)):
+        level = 1.0 + beyond
         writer = write(tmp_path / "a.wav", np.full((10, 1), -level), subtype=subtype)
         assert writer.clips == clips
 
@@ -349,11 +359,14 @@ def test_formats_that_change_the_sound_are_not_written(ending):
     refusal(lambda: choose_subtype(f"a.{ending}"), "no audio format ends in")
 
 
-@pytest.mark.parametrize(("name", "rate"), [("a.ogg", 200001), ("a.flac", 65537), ("a.mp3", 96000)])
-def test_rates_that_a_format_cannot_hold_are_refused(tmp_path, name, rate):
+@pytest.mark.parametrize(
+    ("name", "held", "rate"),
+    [("a.ogg", 192000, 200001), ("a.flac", 65535, 65537), ("a.mp3", 48000, 96000)],
+)
+def test_rates_that_a_format_cannot_hold_are_refused(tmp_path, name, held, rate):
     subtype = choose_subtype(tmp_path / name)
     refusal(lambda: check_target(tmp_path / name, rate, 1, subtype), f"at {rate} Hz")
-    check_target(tmp_path / name, 44100, 1, subtype)
+    check_target(tmp_path / name, held, 1, subtype)
     assert names(tmp_path) == []
 
 

@@ -150,7 +150,7 @@ def check_target(path, sample_rate, channels, subtype, samples=None):
             io.BytesIO(), "w", sample_rate, channels, subtype=subtype, format=kind
         ) as probe:
             probe.write(np.zeros((1, channels)))
-    except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         why = one_line(getattr(error, "error_string", error)).removeprefix("Error : ").rstrip(".")
         raise UserError(
             f"{path}: {kind} cannot hold {number_of(channels, 'channel')} at {sample_rate} Hz as "
