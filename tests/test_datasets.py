@@ -100,6 +100,13 @@ def test_dsd100(tmp_path):
     np.testing.assert_allclose(train.load(RATE)["accompaniment"], backing, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["051 - Singer - Title - Live", "Singer - Title", "Singer"])
+def test_dsd100s_singer_stands_before_the_title_also_without_a_number(tmp_path, name):
+    seeds = dict.fromkeys(("vocals", "bass", "drums", "other"), 1)
+    sources(tmp_path / "Sources" / "Test" / name, seeds)
+    assert read_dsd100(tmp_path)[0].singer == "Singer"
+
+
 def test_dsd100_has_singers_to_validate_on(tmp_path):
     seeds = dict.fromkeys(("vocals", "bass", "drums", "other"), 1)
     for number in range(20):
@@ -217,6 +224,13 @@ def test_a_stem_by_another_name_is_not_left_out_in_silence(tmp_path, names, mess
     (tmp_path / "song" / f"{names[0]}.wav").unlink()
     write(tmp_path / "song" / f"{names[1]}.aiff", noise(1))  # twice, and no matter here
     assert read_stems(tmp_path)[0].stems == ("vocals", "accompaniment")
+
+
+@pytest.mark.parametrize("names", [("Vocals",), ("vocals", "mixture"), ("vocals", "Mixture")])
+def test_vocals_alone_or_beside_their_mixture_are_solo_singing(tmp_path, names):
+    for name in names:
+        write(tmp_path / "song" / f"{name}.wav", noise(1))
+    assert read_stems(tmp_path)[0].stems == ("vocals",)
 
 
 def test_a_recording_that_is_there_twice_is_refused(tmp_path):
