@@ -118,12 +118,13 @@ def test_no_vocals_where_the_head_says_so():
     np.testing.assert_array_equal(mask, np.zeros((300, 128), np.float32))
 
 
+@pytest.mark.parametrize("swap", (False, True))
 @pytest.mark.parametrize("network", (alike, nearly_alike))
 @pytest.mark.parametrize("head", (None, head_that_says(0.3, 0.2)))
-def test_no_vocals_where_all_embeddings_are_alike(network, head):
+def test_no_vocals_where_all_embeddings_are_alike_unless_swapped(network, head, swap):
     log_mel, _ = song()
-    mask = cluster_mask(log_mel, network, CONFIG, head)
-    np.testing.assert_array_equal(mask, np.zeros((300, 128), np.float32))
+    mask = cluster_mask(log_mel, network, CONFIG, head, swap)
+    np.testing.assert_array_equal(mask, np.full((300, 128), swap, np.float32))
 
 
 @pytest.mark.parametrize(("cosine", "are_two"), ((0.78, True), (0.82, False)))
@@ -138,10 +139,11 @@ def test_clusters_nearer_than_0_8_are_one_source(cosine, are_two):
     np.testing.assert_array_equal(cluster_mask(log_mel, at_an_angle, CONFIG), expected)
 
 
-def test_all_vocals_where_all_embeddings_are_alike_and_the_head_hears_singing():
+@pytest.mark.parametrize("swap", (False, True))
+def test_all_vocals_where_all_embeddings_are_alike_and_the_head_hears_singing(swap):
     log_mel, _ = song()
-    mask = cluster_mask(log_mel, alike, CONFIG, head_that_says(0.9, 0.8))
-    np.testing.assert_array_equal(mask, np.ones((300, 128), np.float32))
+    mask = cluster_mask(log_mel, alike, CONFIG, head_that_says(0.9, 0.8), swap)
+    np.testing.assert_array_equal(mask, np.full((300, 128), not swap, np.float32))
 
 
 @pytest.mark.parametrize("head", (None, head_that_says(0.9, 0.9)))
@@ -234,10 +236,13 @@ def test_the_sample_of_a_short_song_is_all_of_it(group):
     np.testing.assert_array_equal(sounds, chunks > log_mel.max() - 50.0)
 
 
-def test_is_deterministic():
-    log_mel, _ = song(200)
-    first, again = (cluster_mask(log_mel, spread, CONFIG) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+@pytest.mark.parametrize("bins", (100_000, 5000))
+def test_is_deterministic_also_where_it_draws_bins(monkeypatch, bins):
+    monkeypatch.setattr(clustering, "FIT_BINS", bins)
+    sample = sample_of(song(200)[0])
+    first, again = (vocal_side(sample, spread, CONFIG) for _ in range(2))
+    np.testing.assert_array_equal(first[0], again[0])
+    assert first[1] == again[1]
 
 
 def test_a_long_song_is_sampled_all_over(monkeypatch):

@@ -117,7 +117,6 @@ def fitting_sample(sample, embed, head, config):
         return None
     share = min(1.0, FIT_BINS / sounds.sum())
     chosen = sounds & (np.random.default_rng(SEED).random(sounds.shape) < share)
-    chosen = chosen if chosen.sum() >= 2 else sounds
     groups = [slice(i, i + GROUP) for i in range(0, len(chunks), GROUP)]
 
     def of_chosen(network):
