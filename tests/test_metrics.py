@@ -155,6 +155,13 @@ def test_a_band_that_a_resampler_left_empty_does_not_decide(example):
     assert of_museval["SDR"] == pytest.approx(expected["SDR"], abs=1e-3)
 
 
+def test_the_filters_fall_short_by_a_ten_millionth():
+    """Which of white stems that are perfect leaves 140 dB."""
+    white = np.random.default_rng(0).normal(size=(2, 2 * RATE))
+    scores = metrics.bss_eval(white, white, RATE)
+    assert (scores["ISR"], scores["SAR"]) == pytest.approx((140.0, 140.0), abs=0.5)
+
+
 def test_bss_eval_leaves_out_seconds_in_which_a_stem_is_silent():
     references = stems(3)
     estimates = disturbed(references, (10.0, 40.0, 20.0))

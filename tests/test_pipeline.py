@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from vocaltrack import pipeline
 from vocaltrack.config import STREAMS, FeatureConfig
 from vocaltrack.errors import UserError
 from vocaltrack.pipeline import batches
@@ -61,6 +62,13 @@ def test_the_last_batch_may_be_smaller(records):
 def test_missing_split(records):
     with pytest.raises(UserError, match="holds no records of the split test"):
         batches(*records, "test")
+
+
+def test_chunks_of_several_shards_are_mixed_also_where_none_are_shuffled(records, monkeypatch):
+    monkeypatch.setattr(pipeline, "SHUFFLE_CHUNKS", 1)
+    for seed in range(4):
+        first = numbers(batches(*records, "train", batch_size=4, seed=seed), 1)
+        assert np.sum(first < SHARDS["train"][0]) == 2
 
 
 def test_a_seed_shuffles_and_repeats(records):

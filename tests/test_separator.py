@@ -395,6 +395,14 @@ def test_what_is_no_model_is_refused(model):
     refusal(lambda: Separator(model), f"no model {model!r}; choose dc, ")
 
 
+def test_an_overlap_is_from_0_to_nine_tenths():
+    for overlap in (0, 0.9):
+        assert made_up(overlap=overlap).separate(noise(10), 16000).vocals.shape == (10, 1)
+    for overlap in (-0.01, 0.91, np.nan, "x", None):
+        words = f"an overlap of {overlap}; it must be from 0 to 0.9"
+        refusal(lambda: made_up(overlap=overlap), words)
+
+
 def test_odd_rates_and_too_many_channels_are_refused():
     whole = made_up().separate(noise(10), 16000.0)
     assert whole.vocals.shape == (10, 1)
