@@ -475,6 +475,7 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
         (["separate", "--swap", EXAMPLE / "mixture.flac", "o.wav"], "only clusters can be"),
         (["evaluate", "--stems", "songs", "--model", "unet", "--split", "test"], "can be valid"),
         (["evaluate", "--model", "unet"], "no dataset given"),
+        (["evaluate", "--stems", "songs", *["--model", "unet"] * 2], "unet is given twice"),
         (["prepare", "--mir1k", "absent", "-o", "records"], "absent is no folder"),
         (["train-unet", "--records", "absent", "--run", "u"], "absent holds no manifest.json"),
         (

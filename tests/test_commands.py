@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import pkgutil
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.paths import SAVED_MODELS
 from vocaltrack.audio import open_audio
 from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
+from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.ffmpeg import Description
 from vocaltrack.processor import compute_in_bfloat16, warn_if_slow_in_bfloat16
 from vocaltrack.records import Manifest
@@ -106,8 +109,17 @@ def test_a_report_does_not_take_the_place_of_a_recording(stems, monkeypatch, cap
     before = {path: path.read_bytes() for path in stems.rglob("*.*")}
     words = ["evaluate", "--stems", stems, "--model", "unet", "--json", folder / name]
     assert main(list(map(str, words))) == 2
-    assert "is a recording of these songs; give the report another name" in capsys.readouterr().err
+    assert "is named as a recording is; give the report another name" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in stems.rglob("*.*")} == before
+
+
+def test_a_report_does_not_take_the_place_of_a_models_file(stems, tmp_path, capsys):
+    model = shutil.copytree(SAVED_MODELS / "unet", tmp_path / "model")
+    before = (model / CONTRACT_ASSET).read_bytes()
+    words = ["evaluate", "--stems", stems, "--model", model, "--json", model / CONTRACT_ASSET]
+    assert main(list(map(str, words))) == 2
+    assert "lies in the folder of a model; give the report another" in capsys.readouterr().err
+    assert (model / CONTRACT_ASSET).read_bytes() == before
 
 
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch, capsys):

@@ -99,6 +99,18 @@ def test_instrumentals_tell_the_output_level(report, songs):
     assert report["summary"]["unet"]["instrumental_db"]["median"] == leaks["unet"]
 
 
+def test_vocals_that_are_silent_are_told(monkeypatch, capsys):
+    """As those are that stand in opposite phase in two channels."""
+    monkeypatch.setattr("vocaltrack.evaluation.leakage", lambda *given: {"a": -9.0})
+    stems = {"vocals": np.zeros(9), "accompaniment": np.ones(9)}
+    song = SimpleNamespace(key="d/x", stems=stems, load=lambda *form: stems)
+    separator = SimpleNamespace(
+        features=FeatureConfig(), model=SimpleNamespace(heard=(), validated=())
+    )
+    assert evaluate([song], {"a": separator})["instrumentals"] == {"d/x": {"a": -9.0}}
+    assert "warning: the vocals of d/x are silent" in capsys.readouterr().err
+
+
 def test_the_summary_of_instrumentals_has_their_median_and_the_worst(monkeypatch):
     levels = iter([-60.0, -10.0, -30.0])
     monkeypatch.setattr(

@@ -7,7 +7,7 @@ import sys
 from vocaltrack import signals
 from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, number_of, remark, say, show, tell, warn
-from vocaltrack.files import check_file_writable
+from vocaltrack.files import check_file_writable, real_path
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.progress import on_terminal
@@ -21,18 +21,21 @@ def evaluate(options):
     """Score models on a split of the datasets given; 1 if some songs cannot be read."""
     from vocaltrack.contract import choose_method, find_model, read_contract, split_method
 
+    if twice := [name for name in options.model if options.model.count(name) > 1]:
+        raise UserError(f"--model {twice[0]} is given twice; leave one out")
+    folders = []
+    for name in options.model:
+        model, method = split_method(name)
+        folders.append(find_model(model))
+        choose_method(read_contract(folders[-1])["model"], method)
     if options.json:
         check_file_writable(options.json)
-    for name in options.model:
-        folder, method = split_method(name)
-        choose_method(read_contract(find_model(folder))["model"], method)
+        _refuse_to_replace(options.json, folders)
     songs = _songs(options)
     chosen = [song for song in songs if song.split == options.split]
     if not chosen:
         others = ", ".join(sorted({song.split for song in songs}))
         raise UserError(f"no songs in the split {options.split}; --split can be {others}")
-    if options.json:
-        _refuse_to_replace(options.json, songs)
     _load()
     from vocaltrack.evaluation import evaluate, table
     from vocaltrack.separator import Separator
@@ -122,11 +125,15 @@ def export(options):
     say(f"{options.output}: SavedModel of {model.name}")
 
 
-def _refuse_to_replace(path, songs):
-    """Refuse to write over a recording of the songs."""
-    recordings = {os.path.realpath(source.path) for song in songs for source in song.sources}
-    if os.path.realpath(path) in recordings:
-        raise UserError(f"{path} is a recording of these songs; give the report another name")
+def _refuse_to_replace(path, models):
+    """Refuse to write a report over a recording, or into the folder of a model."""
+    from vocaltrack.formats import is_audio
+
+    place = real_path(path)
+    if is_audio(path) or is_audio(place):
+        raise UserError(f"{path} is named as a recording is; give the report another name")
+    if any(real_path(model) in place.parents for model in models):
+        raise UserError(f"{path} lies in the folder of a model; give the report another place")
 
 
 def _load():

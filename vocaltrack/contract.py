@@ -43,8 +43,9 @@ def find_model(model):
             "give the folder of a SavedModel instead"
         )
     if not isinstance(model, (str, os.PathLike)) or not str(model) or not Path(model).is_dir():
+        given = os.fspath(model) if isinstance(model, os.PathLike) else model
         raise UserError(
-            f"no model {model!r}; choose {', '.join(MODEL_NAMES)} or give a SavedModel's folder"
+            f"no model {given!r}; choose {', '.join(MODEL_NAMES)} or give a SavedModel's folder"
         )
     return Path(model)
 

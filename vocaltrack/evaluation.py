@@ -6,7 +6,7 @@ import numpy as np
 
 from vocaltrack.errors import UserError, one_line
 from vocaltrack.metrics import mean, median
-from vocaltrack.progress import counted
+from vocaltrack.progress import counted, say_beside_bar
 from vocaltrack.song_scores import METRICS, leakage, score_native, score_song
 
 METRIC = "museval BSS Eval v4, 1 s frames, median over "
@@ -62,6 +62,11 @@ def evaluate(songs, separators, native=False):
                 else score_song(**stems, separators=separators, features=features)
             )
         else:
+            if "vocals" in stems:
+                say_beside_bar(
+                    f"warning: the vocals of {song.key} are silent (the mean of their channels, "
+                    "unless --native); it is scored as an instrumental"
+                )
             report["instrumentals"][song.key] = leakage(stems["accompaniment"], separators, rate)
     if not report["songs"] and not report["instrumentals"]:
         if report["unreadable"]:
