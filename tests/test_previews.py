@@ -49,6 +49,9 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     np.testing.assert_allclose(played, expected, rtol=1e-4)
     shown.on_train_end()
     (written,) = (tmp_path / "previews").iterdir()
+    shown.on_train_begin()  # of a run that goes on
+    assert len(played) == len(expected)
+    shown.on_train_end()
     events = tf.compat.v1.train.summary_iterator(str(written))
     values = {value.tag: value for event in events for value in event.summary.value}
     _, _, *pictures = values["log-mel, target mask, predicted mask"].tensor.string_val

@@ -147,9 +147,11 @@ def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     with claimed_run(tmp_path / "run", started_from("begin")) as is_new:
         assert is_new
     (tmp_path / "run" / "log.csv").touch()
+    (tmp_path / "run" / "temporary.best.keras").touch()  # by a process that was killed
     monkeypatch.chdir(tmp_path / "two")
     with claimed_run(tmp_path / "run", started_from("../one/begin")) as is_new:
         assert not is_new
+    assert not (tmp_path / "run" / "temporary.best.keras").exists()
     with (
         pytest.raises(UserError, match="from --initial .*one/begin, and .*two/begin was given"),
         claimed_run(tmp_path / "run", started_from("begin")),

@@ -23,7 +23,7 @@ from vocaltrack.prepare import prepare
 from vocaltrack.records import Manifest
 from vocaltrack.run_files import read_log
 from vocaltrack.runs import load_run
-from vocaltrack.training import examples, train
+from vocaltrack.training import _callbacks, examples, train
 
 
 @pytest.mark.parametrize("name", ["dc", "hdc", "unet", "uhnet"])
@@ -307,6 +307,45 @@ def test_a_shard_that_vanishes_in_training_is_one_line(records, tmp_path, monkey
     with pytest.raises(UserError, match=f"^{shard} is corrupt or gone; "):
         train(settings("unet"), SMALL_UNET, kept, tmp_path / "r", verbose=0)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_new_run(records, tmp_path, monkeypatch):
+    def full(folder):
+        message = "{{function_node __wrapped__}} e.v2; No space left on device [Op:Create]"
+        raise tf.errors.ResourceExhaustedError(None, None, message)
+
+    monkeypatch.setattr(tf.summary, "create_file_writer", full)
+    with pytest.raises(UserError) as caught:
+        train(settings("unet"), SMALL_UNET, records, tmp_path / "r", verbose=0)
+    said = f"{tmp_path / 'r'}: e.v2; No space left on device; make room, on the disk or in memory"
+    assert str(caught.value).startswith(said)
+    assert not (tmp_path / "r").exists()
+
+
+def test_tensorboard_has_the_learning_rates_of_the_log(tmp_path):
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    config = settings("unet", patience=9, learning_rate=0.5)
+    compile_model(model, config)
+    keeper = RunKeeper(tmp_path, model)
+    callbacks = keras.callbacks.CallbackList(
+        _callbacks(config, keeper, keras.callbacks.Callback()), model=model
+    )
+    callbacks.on_train_begin()
+    for epoch in range(6):
+        callbacks.on_epoch_begin(epoch)
+        callbacks.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 1.0})
+    callbacks.on_train_end()
+    rates = [float(row["learning_rate"]) for row in read_log(tmp_path)]
+    assert rates == [0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
+    shown = []
+    for path in (tmp_path / "tensorboard").rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            shown += [
+                (event.step, float(tf.make_ndarray(value.tensor)))
+                for value in event.summary.value
+                if value.tag == "epoch_learning_rate"
+            ]
+    assert shown == list(enumerate(rates))
 
 
 def test_tensorboard_holds_losses_pictures_and_sound(runs):

@@ -1,7 +1,10 @@
 """The one error a user can mend, and lines that are printed where somebody reads."""
 
 import contextlib
+import re
 import sys
+
+_OF_TENSORFLOW = re.compile(r"\{\{[^{}]*\}\}|\[Op:\w+\]")  # what it puts around its messages
 
 
 class UserError(Exception):
@@ -16,7 +19,7 @@ def one_line(error):
     begins with the file it is about."""
     is_of_a_file = isinstance(error, OSError) and error.filename is not None
     text = f"{error.filename}: {error.strerror}" if is_of_a_file else str(error)
-    text = " ".join(text.split())
+    text = " ".join(_OF_TENSORFLOW.sub("", text).split())
     return text or type(error).__name__
 
 

@@ -40,7 +40,10 @@ class MaskPreviews(keras.callbacks.Callback):
         self.target = proportion_mask(chunks["vocals"], chunks["accompaniment"], self.features)
 
     def on_train_begin(self, logs=None):
+        goes_on = Path(self.folder).exists()
         self.writer = tf.summary.create_file_writer(self.folder)
+        if goes_on:
+            return
         with self.writer.as_default(step=0):
             self._play("mixture", tf.ones_like(self.mixture))
             self._play("target", self.target)

@@ -11,7 +11,7 @@ from vocaltrack.files import make_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.locks import alone_in
 from vocaltrack.records import MANIFEST
-from vocaltrack.run_files import read_log
+from vocaltrack.run_files import TEMPORARY, read_log
 from vocaltrack.runs import DEFAULTS, NEWEST, TENSORBOARD
 
 TRAINED = ("log.csv", NEWEST)
@@ -63,6 +63,8 @@ def claimed_run(run, description):
             raise UserError(f"{run} holds {what}; give the run a folder of its own")
     make_folder(run / TENSORBOARD)
     with alone_in(run):
+        for left_behind in run.glob(f"{TEMPORARY}*"):  # by a process that was killed
+            left_behind.unlink()
         if any((run / name).exists() for name in WRITTEN):
             description = _as_it_goes_on(run, description)
         write_json(run / "run.json", description)

@@ -11,6 +11,7 @@ from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import replace_folder, write_atomically
 from vocaltrack.jsonfiles import write_json
 
+TEMPORARY = "temporary."  # the files that are not whole yet
 BYTES_EACH = 5  # of a float32 and its share of what the file holds besides
 
 
@@ -40,7 +41,7 @@ def replace_weights(run, name, save, variables):
     Raises:
         UserError: the file cannot be written.
     """
-    temporary = run / f"temporary.{name}"
+    temporary = run / f"{TEMPORARY}{name}"
     size = BYTES_EACH * sum(math.prod(variable.shape) for variable in variables)
     try:
         if shutil.disk_usage(run).free < size:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
 from vocaltrack.compiling import compile_model
-from vocaltrack.errors import UserError, say
+from vocaltrack.errors import UserError, one_line, say
 from vocaltrack.pipeline import batches, unreadable_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
@@ -16,6 +16,12 @@ from vocaltrack.resuming import claimed_run, goes_on_from_itself, refuse_what_wa
 from vocaltrack.runs import TENSORBOARD, describe_run, refuse_ignored_settings
 from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
+
+FAILURES = (
+    tf.errors.DataLossError,
+    tf.errors.NotFoundError,
+    tf.errors.ResourceExhaustedError,
+)
 
 
 def train(config, network, records, run, clustering_run=None, initial_run=None, verbose="auto"):
@@ -37,7 +43,8 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
 
     Raises:
         UserError: the records or the runs do not fit together, the run's folder
-            holds a run with other settings, or another process trains it.
+            holds a run with other settings, another process trains it, or disk or
+            memory are full.
     """
     run = Path(run)
     refuse_what_was_not_trained(run)
@@ -72,9 +79,14 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
                 shuffle=False,
                 verbose=verbose,
             )
-        except (tf.errors.DataLossError, tf.errors.NotFoundError) as error:
+        except FAILURES as error:
             if is_new and not keeper.rows:
                 shutil.rmtree(run)
+            if isinstance(error, tf.errors.ResourceExhaustedError):
+                raise UserError(
+                    f"{run}: {one_line(error)}; make room, on the disk or in memory (a smaller "
+                    "--batch-size), and train again"
+                ) from error
             damaged = ", ".join(unreadable_shards(manifest, records)) or records
             raise UserError(
                 f"{damaged} is corrupt or gone; delete it if it is there, and run vocaltrack "
@@ -110,13 +122,14 @@ def examples(config, manifest, records, split, seed):
 
 
 def _callbacks(config, keeper, previews):
-    callbacks = [
+    # TensorBoard is told an epoch's learning rate before the plateau lowers it, and what is kept
+    # has the rate that the next begins with.
+    plateau = [Plateau(keeper.losses())] if config.decay == "plateau" else []
+    return [
         keras.callbacks.TerminateOnNaN(),
+        keras.callbacks.TensorBoard(keeper.run / TENSORBOARD),
+        *plateau,
         keeper,
         Stopping(config.patience, keeper.losses()),
-        keras.callbacks.TensorBoard(keeper.run / TENSORBOARD),
         previews,
     ]
-    if config.decay == "plateau":
-        callbacks.insert(1, Plateau(keeper.losses()))
-    return callbacks
