@@ -22,4 +22,4 @@ test: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv $(OUT)
+	rm -rf .venv $(OUT) build dist *.egg-info

@@ -45,7 +45,7 @@ def test_a_source_distribution_has_what_its_readme_and_tests_need(tmp_path):
         shutil.copy(REPOSITORY / name, source)
     for path in (*REPOSITORY.glob("*.py"), *REPOSITORY.glob("LICENSE*")):
         shutil.copy(path, source)
-    for name in ("benchmarks", "examples", "recipes", "tests", "vocaltrack"):
+    for name in (".ci", "benchmarks", "examples", "recipes", "tests", "vocaltrack"):
         shutil.copytree(
             REPOSITORY / name, source / name, ignore=shutil.ignore_patterns("__pycache__")
         )

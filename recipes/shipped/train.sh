@@ -142,8 +142,8 @@ python recipes/shipped/average.py runs/sixth/runs/uhnet runs/seventh/runs/uhnet 
 python recipes/shipped/average.py runs/mean runs/eighth/runs/uhnet --run runs/mean-eighth \
     --share 0.75
 
-# Ninth stage, of the package as it was then, with its models, on a GPU: all but the dc, on
-# mixtures that are heard once.
+# Ninth stage, of the package as it was then, on a GPU: all but the dc, on mixtures that are
+# heard once. It begins with the models of that package, which the stages before had made.
 (
     stage ninth 82c76f6
     prepare --train-chunks 128000 --seed 6
