@@ -6,6 +6,7 @@ import pytest
 
 from vocaltrack import callbacks
 from vocaltrack.callbacks import Plateau, RunKeeper, Stopping, epochs_without_gain
+from vocaltrack.errors import UserError
 
 
 def network():
@@ -61,6 +62,17 @@ def test_an_epoch_that_was_killed_before_all_its_files_were_there_is_repeated(
     again = RunKeeper(tmp_path, model)
     assert again.restore(model, steps_per_epoch=2) == 1
     assert again.losses() == [1.0]
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras would go on with another warning alone
+def test_a_state_without_its_optimizers_is_not_gone_on_from(tmp_path):
+    other = network()
+    other.compile(keras.optimizers.Adam(), "mse")
+    other.optimizer.build(other.trainable_variables)
+    other.save_weights(tmp_path / "newest.weights.h5")
+    model = network()
+    with pytest.raises(UserError, match="newest.weights.h5 cannot be loaded .*; start a new run"):
+        RunKeeper(tmp_path, model).restore(model, steps_per_epoch=2)
 
 
 @pytest.mark.parametrize(("loss", "stops"), [(0.6, True), (0.4, False)])

@@ -104,6 +104,23 @@ def test_the_mask_head_hears_the_projection_before_its_tanh():
     assert dropout.input is hdc.get_layer("projection").output
 
 
+def test_the_embeddings_are_the_projections_tanh_at_unit_length():
+    model = built("dc")
+    projection = keras.Model(model.input, model.get_layer("projection").output)(log_mel())
+    vectors = np.tanh(projection).reshape(2, 128, 128, 3)
+    expected = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    np.testing.assert_allclose(outputs(model)["embeddings"], expected, atol=1e-5)
+
+
+def test_values_are_dropped_after_each_recurrent_layer_and_before_the_mask_head():
+    config = ClusteringConfig(units=2, layers=3, embedding_size=2, dropout=0.3)
+    model = build_clustering(config, MEAN, STD, mask_head=True)
+    dropouts = [x for x in model.layers if isinstance(x, layers.Dropout)]
+    names = [x.input._keras_history.operation.name for x in dropouts]
+    assert names == ["bi_gru_1", "bi_gru_2", "bi_gru_3", "projection"]
+    assert [x.rate for x in dropouts] == [0.3] * 4
+
+
 @pytest.mark.parametrize("name", ("hdc", "unet"))
 def test_vocals_mask_is_the_first_channel(name):
     model = built(name)

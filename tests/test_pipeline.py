@@ -66,9 +66,24 @@ def test_missing_split(records):
 
 def test_chunks_of_several_shards_are_mixed_also_where_none_are_shuffled(records, monkeypatch):
     monkeypatch.setattr(pipeline, "SHUFFLE_CHUNKS", 1)
-    for seed in range(4):
+    begun_with = set()
+    for seed in range(8):
         first = numbers(batches(*records, "train", batch_size=4, seed=seed), 1)
         assert np.sum(first < SHARDS["train"][0]) == 2
+        begun_with.add(first[0])
+    assert begun_with == {0, SHARDS["train"][0]}  # either shard comes first
+
+
+def test_chunks_come_from_as_far_as_4096_further_on(tmp_path):
+    path = tmp_path / "train.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for number in range(5000):
+            writer.write(encode_chunk(np.full((3, 8, 4), number), "true"))
+    shards = {"train": [{"file": path.name, "records": 5000, "bytes": path.stat().st_size}]}
+    manifest = Manifest(FEATURES, (0.0,) * 4, (1.0,) * 4, shards, {}, {}, 0)
+    first = numbers(batches(manifest, tmp_path, "train", batch_size=64, seed=0), 3)
+    assert 3800 < first.max() < 4096 + 192
+    assert np.mean(first[:64]) == pytest.approx(2048, rel=0.25)
 
 
 def test_a_seed_shuffles_and_repeats(records):

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import json
+import os
 import shutil
 
 import keras
@@ -158,10 +159,11 @@ def test_the_objective_is_what_the_settings_say(runs, records, name, chosen, kin
     config = settings(name, embedding_weight=0.2, **chosen)
     compile_model(model, config)
     assert type(model.optimizer) is kind and model.optimizer.clipnorm == 5.0
+    mask_loss = model.loss if name == "unet" else model.loss["masks"]
+    found = float(mask_loss(np.float32([[1, 0.5]]), np.float32([[0.25, 0.5]])))
+    assert found == pytest.approx(-(np.log(0.25) + np.log(0.5)) / 2, rel=1e-5)
     if name == "unet":
-        assert type(model.loss) is keras.losses.BinaryCrossentropy
         return
-    assert type(model.loss["masks"]) is keras.losses.BinaryCrossentropy
     assert type(model.loss["embeddings"]) is DeepClusteringLoss
     assert model.loss["embeddings"].columns == 1
     data = examples(config, Manifest.load(records), records, "valid", None)
@@ -179,6 +181,13 @@ def test_the_training_step_is_traced_once():
     chunks = np.random.default_rng(0).normal(-30, 15, (8, 128, 128)).astype(np.float32)
     model.fit(chunks, np.ones((8, 128, 128, 1)), batch_size=4, epochs=2, verbose=0)
     assert len(traced) == 1 and int(model.optimizer.iterations) == 4
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_batches_are_as_large_as_the_settings_say(records, split):
+    config = settings("unet", batch_size=3)
+    dataset = examples(config, Manifest.load(records), records, split, 0)
+    assert [len(log_mel) for log_mel, *_ in dataset.take(2)] == [3, 3]
 
 
 @pytest.mark.parametrize("name", ["unet", "hdc"])
@@ -207,12 +216,15 @@ def test_what_is_not_asked_for_is_what_the_readme_tells():
     """Its numbers of chunks, gigabytes, hours and parameters are those of these settings."""
     parser, places = build_parser(), ["--records", "x", "--run", "y"]
     given = parser.parse_args(["prepare", "-o", "x"])
+    assert given.jobs == os.cpu_count()
     assert (given.train_chunks, given.n_fft, FeatureConfig().n_fft) == (64000, 1024, 1024)
     for command, model in (("train-clustering", "hdc"), ("train-unet", "uhnet")):
         given = parser.parse_args([command, *places])
         assert (given.model, given.preset, given.decay) == (model, "compact", "plateau")
         assert (given.epochs, given.steps_per_epoch, given.patience) == (50, 250, 10)
         assert (given.learning_rate, given.power_exponent) == (1e-3, 0.25)
+    given = parser.parse_args(["evaluate", "--model", "unet"])
+    assert (given.split, given.native) == ("valid", False)
     given = parser.parse_args(["separate", "in.wav", "out.wav"])
     assert (given.model, given.overlap, given.phase) == ("uhnet", 0.25, "mixture")
     assert (given.clip, given.start, given.duration) == ("rescale", 0, None)
@@ -234,6 +246,9 @@ def test_a_setting_that_there_is_not_is_refused(name):
 def test_the_uhnet_needs_an_hdc(runs, records, tmp_path):
     with pytest.raises(UserError, match="--clustering"):
         train(settings("uhnet"), SMALL_UNET, records, tmp_path / "run", verbose=0)
+    with pytest.raises(UserError, match="--clustering"):  # a unet holds none
+        args = SMALL_UNET, records, tmp_path / "run", None, runs / "unet"
+        train(settings("uhnet"), *args, verbose=0)
     with pytest.raises(UserError, match="a unet takes no --clustering"):
         train(settings("unet"), SMALL_UNET, records, tmp_path / "run", runs / "hdc", verbose=0)
     with pytest.raises(UserError, match="holds a dc; here it must be hdc"):
@@ -346,6 +361,25 @@ def test_tensorboard_has_the_learning_rates_of_the_log(tmp_path):
                 if value.tag == "epoch_learning_rate"
             ]
     assert shown == list(enumerate(rates))
+
+
+@pytest.mark.parametrize(
+    ("rows", "is_there"), [([], False), ([], True), ([{"val_loss": 1.0}], False)]
+)
+def test_a_damaged_shard_deletes_neither_what_was_learnt_nor_a_folder_that_was_there(
+    records, tmp_path, monkeypatch, rows, is_there
+):
+    def fit(model, *args, callbacks, **options):
+        next(c for c in callbacks if isinstance(c, RunKeeper)).rows += rows
+        raise tf.errors.DataLossError(None, None, "corrupted record")
+
+    monkeypatch.setattr(keras.Model, "fit", fit)
+    run = tmp_path / "run"
+    if is_there:
+        run.mkdir()
+    with pytest.raises(UserError, match="is corrupt or gone; "):
+        train(settings("unet"), SMALL_UNET, records, run, verbose=0)
+    assert run.exists() == (is_there or bool(rows))
 
 
 def test_tensorboard_holds_losses_pictures_and_sound(runs):
