@@ -113,6 +113,13 @@ def test_mel_power_is_of_the_power_not_of_the_magnitude():
     np.testing.assert_allclose(power, magnitude**2 @ mel_filterbank(config).T, rtol=1e-5)
 
 
+@pytest.mark.parametrize("hop", (64, 100, 128, 500, 513))
+def test_the_margin_is_as_many_frames_as_reach_beyond_an_end(hop):
+    config = FeatureConfig(n_fft=1024, hop_length=hop)
+    first = config.margin_frames  # that lies within the audio
+    assert (first - 1) * hop - 512 < 0 <= first * hop - 512
+
+
 def test_power_to_db():
     config = FeatureConfig(power_floor=1e-7)
     decibels = power_to_db(tf.constant([1.0, 0.1, 100.0, 1e-9, 0.0]), config).numpy()

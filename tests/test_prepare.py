@@ -1,12 +1,17 @@
 """Preparation end to end on small stems: the same bytes for the same seed, resumable."""
 
 import contextlib
+import dataclasses
+import errno
 import functools
 import hashlib
 import json
 import os
 import shutil
 from collections import Counter
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,9 +29,9 @@ from vocaltrack.locks import alone_in
 from vocaltrack.mixing import KINDS, Mixer, MixtureConfig
 from vocaltrack.pipeline import batches
 from vocaltrack.pool import Pool, sounding_segments
-from vocaltrack.prepare import prepare
+from vocaltrack.prepare import DECODED, prepare
 from vocaltrack.records import MANIFEST, Manifest, encode_chunk, parse_chunks
-from vocaltrack.shards import decode_song, excerpt_samples
+from vocaltrack.shards import Shard, decode_song, excerpt_samples, write_shard
 from vocaltrack.silence import as_heard
 from vocaltrack.workers import process_pool
 
@@ -324,6 +329,63 @@ def test_two_calls_at_once_are_refused(songs, prepared):
         prepare(songs, prepared[1], CHUNKS, FEATURES, seed=5)
 
 
+@pytest.mark.parametrize("is_windows", [True, False])
+def test_a_system_or_a_file_system_without_locks_is_done_without_them(
+    tmp_path, monkeypatch, is_windows
+):
+    def fail(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    locks = None if is_windows else SimpleNamespace(flock=fail, LOCK_EX=2, LOCK_NB=4)
+    monkeypatch.setattr("vocaltrack.locks.fcntl", locks)
+    with alone_in(tmp_path):
+        (tmp_path / "done").touch()
+    assert (tmp_path / "done").exists()
+
+
+def test_a_song_in_two_splits_is_refused(songs, tmp_path):
+    song = next(song for song in songs if song.split == "train")
+    twice = [*songs, dataclasses.replace(song, split="valid")]
+    with pytest.raises(UserError, match=song.key):
+        prepare(twice, tmp_path / "records", CHUNKS, FEATURES)
+    assert not (tmp_path / "records").exists()
+
+
+def test_a_process_that_dies_is_one_line_that_says_what_to_do(songs, tmp_path, monkeypatch):
+    asked, future = [], Future()
+    future.set_exception(BrokenProcessPool("terminated abruptly"))
+
+    def dying(workers):
+        asked.append(workers)
+        return contextlib.nullcontext(SimpleNamespace(submit=lambda *call: future))
+
+    monkeypatch.setattr(preparation, "process_pool", dying)
+    with pytest.raises(UserError, match="a process died while decoding, .* with fewer --jobs"):
+        prepare(songs, tmp_path, CHUNKS, FEATURES, workers=7)
+    assert asked == [7]
+
+
+def test_stems_that_another_preparation_decoded_are_decoded_anew(songs, prepared, tmp_path):
+    """They may be of another rate; their names do not tell."""
+    (tmp_path / DECODED).mkdir()
+    decode_song(songs[0], tmp_path / DECODED, 16000)
+    assert prepare(songs, tmp_path, CHUNKS, FEATURES, seed=5) == prepared[0]
+    assert hashes(tmp_path) == hashes(prepared[1])
+
+
+def test_a_shard_for_which_there_is_no_room_is_one_line(songs, tmp_path, monkeypatch):
+    def full(path):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    decode_song(songs[0], tmp_path, 8000)
+    monkeypatch.setattr(tf.io, "TFRecordWriter", full)
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    place = path, tmp_path, (songs[0],), "train", 0, 1
+    with pytest.raises(UserError, match=f"^{path} cannot be written: No space left on device"):
+        write_shard(Shard(*place, FEATURES, MixtureConfig(), 0))
+    assert not list(tmp_path.glob("*.tfrecord"))
+
+
 def test_refusals_before_any_work(songs, tmp_path):
     with pytest.raises(UserError, match="no train chunks"):
         prepare(songs, tmp_path / "a", {"valid": 4}, FEATURES)
@@ -444,10 +506,15 @@ def test_shard_counts_are_kept_beside_the_shard(prepared):
     assert {kind: totals[kind] for kind in KINDS} == manifest.counts["train"]
 
 
-def test_a_complete_folder_is_left_as_it_is(songs, prepared, monkeypatch):
+def test_a_complete_folder_is_left_as_it_is_but_for_stems_that_a_kill_left(
+    songs, prepared, monkeypatch
+):
     manifest, folder = prepared
+    (folder / DECODED).mkdir()
+    (folder / DECODED / "stem.npy").touch()
     monkeypatch.setattr(preparation, "process_pool", None)
     assert prepare(songs[::-1], folder, CHUNKS, FEATURES, seed=5) == manifest
+    assert not (folder / DECODED).exists()
 
 
 def test_a_truncated_shard_is_restored(songs, prepared, tmp_path):

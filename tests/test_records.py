@@ -94,6 +94,10 @@ def test_damaged_manifests(manifest, tmp_path):
     edited(tmp_path, features=features)
     with pytest.raises(UserError, match="missing or unknown: n_mels"):
         Manifest.load(tmp_path)
+    for number in ("256", 256.0, None):
+        edited(tmp_path, features=dataclasses.asdict(FEATURES) | {"n_fft": number})
+        with pytest.raises(UserError, match=f"feature setting n_fft is {number!r}"):
+            Manifest.load(tmp_path)
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(UserError, match="cannot read the manifest"):
         Manifest.load(tmp_path)
@@ -117,9 +121,10 @@ def test_missing_shard(manifest, tmp_path):
         Manifest.load(tmp_path)
 
 
-def test_truncated_shard(manifest, tmp_path):
-    (tmp_path / "valid-0").write_bytes(b"x" * 59)
-    with pytest.raises(UserError, match="valid-0 has 59 bytes instead of 60"):
+@pytest.mark.parametrize("size", [59, 61])
+def test_a_shard_that_is_shorter_or_longer_than_it_was(manifest, tmp_path, size):
+    (tmp_path / "valid-0").write_bytes(b"x" * size)
+    with pytest.raises(UserError, match=f"valid-0 has {size} bytes instead of 60"):
         Manifest.load(tmp_path)
 
 
