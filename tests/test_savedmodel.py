@@ -321,6 +321,15 @@ def test_a_models_name_is_that_of_the_shipped_one_in_any_folder(tmp_path, monkey
     assert read_contract(find_model("saved_models/unet"))["model"] == "hdc"
 
 
+def test_an_installed_package_has_its_models_inside(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "vocaltrack"
+    monkeypatch.setattr("vocaltrack.contract.__file__", str(package / "contract.py"))
+    refusal(lambda: find_model("unet"), "the model unet is missing")
+    (package / "saved_models" / "unet" / "assets").mkdir(parents=True)
+    (package / "saved_models" / "unet" / CONTRACT_ASSET).touch()
+    assert find_model("unet") == package / "saved_models" / "unet"
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -386,6 +395,28 @@ def test_export_replaces_the_old_model(exported, tmp_path):
     export(model, FEATURES, tmp_path / "model")
     assert not (tmp_path / "model" / "stray.txt").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_file_is_no_folder_to_export_to_but_an_empty_folder_is(exported, tmp_path):
+    model, _ = exported["dc"]
+    (tmp_path / "file").write_text("of somebody")
+    with pytest.raises(UserError, match="file exists and is no SavedModel of vocaltrack"):
+        export(model, FEATURES, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "of somebody"
+    (tmp_path / "empty").mkdir()
+    export(model, FEATURES, tmp_path / "empty")
+    assert read_contract(tmp_path / "empty")["model"] == "dc"
+    assert not (tmp_path / "empty" / "contract.json").exists()  # it lies in assets/ alone
+
+
+def test_an_export_for_which_there_is_no_room_is_one_line(exported, tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", full)
+    with pytest.raises(UserError, match="new cannot be written: No space left on device"):
+        export(exported["dc"][0], FEATURES, tmp_path / "new")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
