@@ -59,6 +59,15 @@ def test_a_model_named_as_what_stands_beside_it_is_refused(songs, name):
         evaluate(read_stems(songs), {"unet": separator, name: separator})
 
 
+def test_models_of_other_features_are_not_scored_together(songs):
+    separators = {
+        name: SimpleNamespace(features=FeatureConfig(n_fft=n_fft))
+        for name, n_fft in (("a", 1024), ("b", 1024), ("c", 512))
+    }
+    with pytest.raises(UserError, match="n_fft is 1024 in a but 512 in c"):
+        evaluate(read_stems(songs), separators)
+
+
 def test_the_ceiling_and_the_floor(report, songs):
     scores = report["songs"][f"{songs.name}/both"]
     assert scores["mixture"]["SI-SDRi"] == 0.0
@@ -208,6 +217,17 @@ def test_the_table_shows_median_and_mean(report):
     assert [line.split("|")[1].strip() for line in lines[2:]] == ["mixture", "oracle", "unet"]
     median, mean = (report["summary"]["unet"]["SDR"][key] for key in ("median", "mean"))
     assert f"{median:.2f} ({mean:.2f})" in lines[-1]
+    accuracy = report["summary"]["unet"]["accuracy"]["median"]
+    assert f"| {accuracy:.3f} (" in lines[-1]
+
+
+def test_the_table_tells_the_median_from_the_mean_and_from_the_worst():
+    scores = {"SDR": {"median": 1.0, "mean": 2.5}, "IoU": {"median": 0.1234, "mean": 0.5678}}
+    leak = {"instrumental_db": {"median": -30.0, "worst": -10.0}}
+    line = table({"songs": {}, "summary": {"unet": scores | leak}}).splitlines()[-1]
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[:2] == ["unet", "1.00 (2.50)"]
+    assert cells[-2:] == ["0.123 (0.568)", "-30.0 (-10.0)"]
 
 
 def test_a_leaking_model_is_seen_in_the_report(songs):

@@ -54,8 +54,17 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     shown.on_train_end()
     events = tf.compat.v1.train.summary_iterator(str(written))
     values = {value.tag: value for event in events for value in event.summary.value}
+    sound, _ = values["estimate"].tensor.string_val[:2]
+    assert tf.audio.decode_wav(sound).sample_rate == FEATURES.sample_rate
     _, _, *pictures = values["log-mel, target mask, predicted mask"].tensor.string_val
     assert len(pictures) == previews.CHUNKS  # behind their width and height
-    for picture in pictures:
-        right = tf.io.decode_png(picture)[:, 40:56, 0].numpy()  # the last of three
+    targets = np.asarray(shown.target)
+    for picture, decibels, target in zip(pictures, apart, targets, strict=True):
+        left, middle, right = (
+            tf.io.decode_png(picture)[:, start : start + 16, 0].numpy() for start in (0, 20, 40)
+        )
         assert np.all(right[-1] == 255) and np.all(right[:-1] < 70)
+        low, high = decibels.min(), decibels.max()
+        expected = 255 * (decibels - low) / (high - low)
+        np.testing.assert_allclose(left, expected.T[::-1], atol=1)
+        np.testing.assert_allclose(middle, 255 * target.T[::-1], atol=1)
