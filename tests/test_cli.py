@@ -380,6 +380,8 @@ def test_separation_options_out_of_range_are_refused(capsys, words, message):
     [
         (["--dropout", "1.5"], "1.5 is not a number from 0.0 to 0.95"),
         (["--seed", "-1"], "-1 is not a number from 0 to"),
+        (["--seed", "4294967296"], "4294967296 is not a number from 0 to 4294967295"),
+        (["--dropout", "nan"], "nan is not a number from 0.0 to 0.95"),
         (["--learning-rate", "0"], "0 is not a number from 1e-09"),
         (["--embedding-weight", "2"], "2 is not a number from 0.0 to 1.0"),
         (["--epochs", "many"], "invalid whole number value: 'many'"),
@@ -390,6 +392,34 @@ def test_options_out_of_range_are_refused(capsys, words, message):
         main(["train-clustering", "--records", "r", "--run", "r", *words])
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "bounds"),
+    [
+        (["train-unet", "--filters", "0"], "1 to 256"),
+        (["train-unet", "--filters", "257"], "1 to 256"),
+        (["train-unet", "--batch-size", "0"], "1 to 4096"),
+        (["train-unet", "--batch-size", "4097"], "1 to 4096"),
+        (["train-unet", "--power-exponent", "1.1"], "0.0 to 1.0"),
+        (["train-unet", "--clustering-dropout", "1"], "0.0 to 0.95"),
+        (["train-unet", "--epochs", "0"], "1 to 1000000000"),
+        (["train-unet", "--steps-per-epoch", "0"], "1 to 1000000000"),
+        (["train-unet", "--patience", "0"], "1 to 1000000000"),
+        (["prepare", "--train-chunks", "0"], "1 to 1000000000"),
+        (["prepare", "--valid-chunks", "-4"], "1 to 1000000000"),
+        (["prepare", "--jobs", "0"], "1 to 1000000000"),
+        (["prepare", "--seed", "-1"], "0 to 4294967295"),
+    ],
+)
+def test_each_number_has_its_bounds(capsys, words, bounds):
+    """Those that are taken would be an error of Keras', or no training at all."""
+    places = {"train-unet": ["--records", "r", "--run", "r"], "prepare": ["-o", "r"]}
+    with pytest.raises(SystemExit) as exit_:
+        main([*words, *places[words[0]]])
+    assert exit_.value.code == 2
+    told = f"argument {words[1]}: {words[2]} is not a number from {bounds};"
+    assert told in capsys.readouterr().err
 
 
 def test_unknown_options_are_told_by_their_command(capsys):

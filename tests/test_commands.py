@@ -20,7 +20,11 @@ from vocaltrack.cli import main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.ffmpeg import Description
-from vocaltrack.processor import compute_in_bfloat16, warn_if_slow_in_bfloat16
+from vocaltrack.processor import (
+    compute_in_bfloat16,
+    is_fast_in_bfloat16,
+    warn_if_slow_in_bfloat16,
+)
 from vocaltrack.records import Manifest
 
 # What `evaluate` returns, as far as the command reads it; with no song.
@@ -279,6 +283,15 @@ def test_evaluate(called, stems, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "report.json").read_text()) == REPORT
 
 
+def test_how_much_was_scored_is_said(called, stems, monkeypatch, capsys):
+    monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: args)
+    some = {"songs": {"a": {}, "b": {}}, "instrumentals": {"c": {}}, "left_out": ["d", "e", "f"]}
+    called("vocaltrack.evaluation.evaluate", REPORT | some)
+    run("evaluate", "--stems", stems, "--model", "hdc")
+    said = "valid: 2 songs, 1 instrumental, 3 left out for want of music that sounds\n"
+    assert capsys.readouterr().err == said
+
+
 class Unread(io.StringIO):
     def write(self, text):
         raise BrokenPipeError
@@ -358,6 +371,14 @@ def test_bfloat16_is_for_processors_that_are_faster_in_it(
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
     warn_if_slow_in_bfloat16()
     assert capsys.readouterr().err == ""
+
+
+def test_a_processor_that_nothing_tells_of_is_not_taken_for_fast_in_bfloat16(monkeypatch):
+    def absent(path, errors):
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    monkeypatch.setattr(Path, "read_text", absent)
+    assert not is_fast_in_bfloat16()
 
 
 def test_training_in_bfloat16_is_warned_of_and_float32_is_not(training, monkeypatch):

@@ -6,11 +6,12 @@ import resource
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.paths import EXAMPLE, REPOSITORY
-from vocaltrack import signals
+from vocaltrack import processor, signals
 
 SCRIPTS = ("separate", "evaluate", "prepare_data", "train_clustering", "train_unet")
 
@@ -125,6 +126,36 @@ def test_a_signal_while_handlers_come_back_does_not_keep_the_others_away(monkeyp
     assert {number: signal.getsignal(number) for number in signals.ALL} == before
 
 
+@pytest.mark.parametrize("block", [signals.uninterrupted, signals.at_once])
+def test_other_threads_than_the_main_one_leave_signals_alone(block):
+    """Python allows them no more, and `Separator` may serve several."""
+
+    def handlers():
+        with block():
+            return [signal.getsignal(number) for number in signals.ALL]
+
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(handlers).result()
+    assert found == [signal.getsignal(number) for number in signals.ALL]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda number, frame: None])
+def test_a_signal_that_nohup_ignores_or_another_program_handles_is_left_to_them(handler):
+    before = {number: signal.getsignal(number) for number in signals.ALL}
+    try:
+        signal.signal(signal.SIGHUP, handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signals.end_cleanly()
+        assert signal.getsignal(signal.SIGHUP) is handler
+        assert callable(signal.getsignal(signal.SIGTERM))
+        with signals.at_once():
+            assert (signal.getsignal(signal.SIGHUP) is handler) == (handler is signal.SIG_IGN)
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+
+
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="counts threads as Linux does")
 def test_numpy_keeps_no_threads_of_its_own_beside_tensorflows(tmp_path):
     script = (
@@ -172,6 +203,11 @@ def test_tensorflows_chatter_is_heard_only_where_the_environment_asks(tmp_path, 
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == f"{level}\n"
     assert (done.stderr == "") == is_quiet
+
+
+def test_where_there_is_no_glibc_its_memory_is_left_alone(monkeypatch):
+    monkeypatch.setattr(processor.ctypes, "CDLL", lambda name: object())  # it has no mallopt
+    processor.save_memory()
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")

@@ -3,12 +3,14 @@
 import io
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.sounds import noise, written
 from vocaltrack.audio import open_audio
-from vocaltrack.progress import progress_bar
+from vocaltrack.progress import counted, progress_bar
 
 RATE = 8000
 
@@ -33,3 +35,33 @@ def test_the_bar_ends_with_the_file_and_where_a_guess_was_short(
             progress(seconds)
     lines = [line for line in terminal.getvalue().split("\r") if " of 1 s " in line]
     assert len(lines) >= 3 and lines[-1].startswith("a.wav: 1 of 1 s |")
+
+
+def test_a_file_of_unknown_length_shows_its_seconds(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress_bar(SimpleNamespace(samples=None, path=Path("a.m4a"))) as progress:
+        time.sleep(0.11)
+        progress(7.0)
+    assert "a.m4a: 7 s, " in terminal.getvalue() and "None" not in terminal.getvalue()
+
+
+def test_no_bar_is_shown_that_nobody_wants_or_could_see(monkeypatch):
+    file = SimpleNamespace(samples=8000, sample_rate=RATE, path=Path("a.wav"))
+    for stream, quiet in ((Terminal(), True), (io.StringIO(), False), (None, False)):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with progress_bar(file, quiet) as progress:
+            progress(1.0)
+        assert stream is None or stream.getvalue() == ""
+    assert list(counted("ab", "scoring", "song")) == ["a", "b"]  # where stderr is closed
+
+
+@pytest.mark.parametrize(("stream", "moves"), [(Terminal, True), (io.StringIO, False)])
+def test_a_count_that_takes_less_than_a_minute_moves_on_a_terminal_alone(
+    monkeypatch, stream, moves
+):
+    shown = stream()
+    monkeypatch.setattr(sys, "stderr", shown)
+    for _ in counted("abc", "scoring", "song"):
+        time.sleep(0.11)
+    assert "100%" in shown.getvalue() and ("33%" in shown.getvalue()) == moves
