@@ -126,6 +126,21 @@ def test_a_report_does_not_take_the_place_of_a_models_file(stems, tmp_path, caps
     assert (model / CONTRACT_ASSET).read_bytes() == before
 
 
+@pytest.mark.parametrize("words", [["prepare", "-o", "r"], ["evaluate", "--model", "unet"]])
+def test_a_song_that_two_datasets_put_into_other_splits_is_refused(
+    tmp_path, monkeypatch, capsys, words
+):
+    monkeypatch.setattr("vocaltrack.commands._load", None)
+    for root, split in (("a", "train"), ("b", "valid")):
+        folder = tmp_path / root / "stems" / split / "song"
+        folder.mkdir(parents=True)
+        (folder / "accompaniment.wav").touch()
+        words = [*words, "--stems", str(tmp_path / root / "stems")]
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "stems/song" in line
+
+
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "run", f"../{tmp_path.name}"]) == 2
