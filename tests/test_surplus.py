@@ -93,6 +93,14 @@ def test_chunks_and_tags_are_no_sound(tmp_path, behind, samples):
     assert holds_more(path) == (behind[:3] != b"ID3")
 
 
+@pytest.mark.parametrize("before", [b"", chunk(b"odd\0", bytes(9998))])
+def test_what_is_no_wav_by_the_book_is_left_to_libsndfile(tmp_path, before):
+    path = tmp_path / "a.wav"
+    unsized = b"data" + struct.pack("<I", 2**32 - 1) + bytes(9999)  # and no ds64
+    path.write_bytes(b"RF64" + bytes(4) + b"WAVE" + before + unsized)
+    assert not holds_more(path)
+
+
 def test_a_film_of_several_parts_is_no_sound_file(tmp_path):
     path = tmp_path / "a.avi"
     path.write_bytes(chunk(b"RIFF", b"AVI " + bytes(100)) + chunk(b"RIFF", b"AVIX" + bytes(9999)))

@@ -4,7 +4,8 @@ import contextlib
 import re
 import sys
 
-_OF_TENSORFLOW = re.compile(r"\{\{[^{}]*\}\}|\[Op:\w+\]")  # what it puts around its messages
+# What TensorFlow puts around its messages.
+_OF_TENSORFLOW = re.compile(r"\{\{function_node [^{}]*\}\}|\[Op:\w+\]")
 
 
 class UserError(Exception):

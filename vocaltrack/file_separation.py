@@ -77,7 +77,7 @@ def separate_file(separator, file, targets, clip="rescale", progress=None):
         targets: what `plan_targets` returns.
         clip: see `Separator.separate_file`.
         progress: called with the seconds written, now and then, in the caller's thread; from
-            the start again where the stems of a long file are written once more.
+            the start again where stems that are too loud are written once more.
 
     Returns:
         `Written`.

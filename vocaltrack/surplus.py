@@ -43,18 +43,21 @@ def holds_more(path):
 
 def _counted(file, whole):
     """Where in an open file the last byte is that is counted; `whole`, its size, where the
-    header says more than there is, or nothing, as that of a recorder which lost its power."""
+    header says more than there is, or nothing, as that of a recorder which lost its power,
+    and where no sound was found."""
     start = file.read(12)
     if start[:4] == AU and len(start) == AU_HEADER.size:
         _, first, length = AU_HEADER.unpack(start)
         return min(whole, first + length)
     is_sound = start[8:] in KINDS or start.startswith(b"caff")
     at, header = CHUNKS.get(start[:4], (whole, LITTLE)) if is_sound else (whole, LITTLE)
+    has_sound, data_length = False, 0
     while at + header.size <= whole:
         file.seek(at)
         name, length = header.unpack(file.read(header.size))
         if name in CHUNKS or not _is_name(name):
-            return at
+            return at if has_sound else whole
+        has_sound = has_sound or name in SOUNDS
         if name == b"ds64":
             data_length = int.from_bytes(file.read(16)[8:], "little")
         if name == b"data" and length == IN_DS64 and start[:4] in LARGE:
