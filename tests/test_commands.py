@@ -9,6 +9,7 @@ import pkgutil
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -147,13 +148,6 @@ def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch, capsys)
     assert "is the folder that this runs in; give another" in capsys.readouterr().err
 
 
-def raising(error):
-    def fail(*arguments):
-        raise error
-
-    return fail
-
-
 @pytest.mark.parametrize(
     ("words", "rest"),
     [
@@ -165,7 +159,7 @@ def test_an_interrupted_command_says_whether_it_goes_on(
     stems, tmp_path, monkeypatch, capsys, words, rest
 ):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vocaltrack.commands._load", raising(KeyboardInterrupt))
+    monkeypatch.setattr("vocaltrack.commands._load", Mock(side_effect=KeyboardInterrupt))
     code = main([*words, "--stems", str(stems)])
     assert (code, capsys.readouterr().err) == (130, f"vocaltrack: interrupted{rest}\n")
 
@@ -173,7 +167,7 @@ def test_an_interrupted_command_says_whether_it_goes_on(
 def test_what_was_prepared_is_not_an_error_where_nobody_reads(called, stems, monkeypatch):
     called("vocaltrack.prepare.prepare", Manifest(None, (), (), {}, {}, {}, 3))
     unread = io.StringIO()
-    monkeypatch.setattr(unread, "write", raising(BrokenPipeError))
+    monkeypatch.setattr(unread, "write", Mock(side_effect=BrokenPipeError))
     monkeypatch.setattr("sys.stdout", unread)
     run("prepare", "--stems", stems, "-o", "records")
 
@@ -389,10 +383,7 @@ def test_bfloat16_is_for_processors_that_are_faster_in_it(
 
 
 def test_a_processor_that_nothing_tells_of_is_not_taken_for_fast_in_bfloat16(monkeypatch):
-    def absent(path, errors):
-        raise FileNotFoundError(2, "No such file or directory", str(path))
-
-    monkeypatch.setattr(Path, "read_text", absent)
+    monkeypatch.setattr(Path, "read_text", Mock(side_effect=FileNotFoundError))
     assert not is_fast_in_bfloat16()
 
 

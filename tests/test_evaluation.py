@@ -108,30 +108,28 @@ def test_instrumentals_tell_the_output_level(report, songs):
     assert report["summary"]["unet"]["instrumental_db"]["median"] == leaks["unet"]
 
 
+def scored_as_music(monkeypatch, levels, **stems):
+    """The report of as many songs of the same stems as there are levels of what comes out."""
+    left = iter(levels)
+    monkeypatch.setattr("vocaltrack.evaluation.leakage", lambda *given: {"a": next(left)})
+    songs = [
+        SimpleNamespace(key=f"d/{number}", stems=stems, load=lambda *form: stems)
+        for number in range(len(levels))
+    ]
+    model = SimpleNamespace(heard=(), validated=())
+    return evaluate(songs, {"a": SimpleNamespace(features=FeatureConfig(), model=model)})
+
+
 def test_vocals_that_are_silent_are_told(monkeypatch, capsys):
     """As those are that stand in opposite phase in two channels."""
-    monkeypatch.setattr("vocaltrack.evaluation.leakage", lambda *given: {"a": -9.0})
-    stems = {"vocals": np.zeros(9), "accompaniment": np.ones(9)}
-    song = SimpleNamespace(key="d/x", stems=stems, load=lambda *form: stems)
-    separator = SimpleNamespace(
-        features=FeatureConfig(), model=SimpleNamespace(heard=(), validated=())
-    )
-    assert evaluate([song], {"a": separator})["instrumentals"] == {"d/x": {"a": -9.0}}
-    assert "warning: the vocals of d/x are silent" in capsys.readouterr().err
+    report = scored_as_music(monkeypatch, [-9.0], vocals=np.zeros(9), accompaniment=np.ones(9))
+    assert report["instrumentals"] == {"d/0": {"a": -9.0}}
+    assert "warning: the vocals of d/0 are silent" in capsys.readouterr().err
 
 
 def test_the_summary_of_instrumentals_has_their_median_and_the_worst(monkeypatch):
-    levels = iter([-60.0, -10.0, -30.0])
-    monkeypatch.setattr(
-        "vocaltrack.evaluation.leakage", lambda music, separators, rate: {"a": next(levels)}
-    )
-    stems = {"accompaniment": np.ones(9)}
-    songs = [SimpleNamespace(key=k, stems=stems, load=lambda *form: stems) for k in "xyz"]
-    separator = SimpleNamespace(
-        features=FeatureConfig(), model=SimpleNamespace(heard=(), validated=())
-    )
-    summary = evaluate(songs, {"a": separator})["summary"]["a"]
-    assert summary["instrumental_db"] == {"median": -30.0, "worst": -10.0}
+    report = scored_as_music(monkeypatch, [-60.0, -10.0, -30.0], accompaniment=np.ones(9))
+    assert report["summary"]["a"]["instrumental_db"] == {"median": -30.0, "worst": -10.0}
 
 
 def test_a_silent_instrumental_is_left_out(songs, tmp_path):

@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -333,10 +334,8 @@ def test_two_calls_at_once_are_refused(songs, prepared):
 def test_a_system_or_a_file_system_without_locks_is_done_without_them(
     tmp_path, monkeypatch, is_windows
 ):
-    def fail(descriptor, operation):
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    locks = None if is_windows else SimpleNamespace(flock=fail, LOCK_EX=2, LOCK_NB=4)
+    flock = Mock(side_effect=OSError(errno.ENOLCK, "No locks available"))
+    locks = None if is_windows else SimpleNamespace(flock=flock, LOCK_EX=2, LOCK_NB=4)
     monkeypatch.setattr("vocaltrack.locks.fcntl", locks)
     with alone_in(tmp_path):
         (tmp_path / "done").touch()
@@ -374,11 +373,9 @@ def test_stems_that_another_preparation_decoded_are_decoded_anew(songs, prepared
 
 
 def test_a_shard_for_which_there_is_no_room_is_one_line(songs, tmp_path, monkeypatch):
-    def full(path):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-
+    full = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
     decode_song(songs[0], tmp_path, 8000)
-    monkeypatch.setattr(tf.io, "TFRecordWriter", full)
+    monkeypatch.setattr(tf.io, "TFRecordWriter", Mock(side_effect=full))
     path = tmp_path / "train-00000-of-00001.tfrecord"
     place = path, tmp_path, (songs[0],), "train", 0, 1
     with pytest.raises(UserError, match=f"^{path} cannot be written: No space left on device"):

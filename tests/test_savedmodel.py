@@ -4,8 +4,9 @@ import json
 import shutil
 import subprocess
 import sys
-import types
 import warnings
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -94,9 +95,8 @@ def test_the_masks_of_a_unet_convert_to_litert(exported):
     lite.invoke()
     found = [lite.get_tensor(output["index"]) for output in lite.get_output_details()]
     expected = [mask.numpy() for mask in masks(log_mel=log_mel).values()]
-    by_mean = [
-        sorted(both, key=np.mean) for both in (found, expected)
-    ]  # they have lost their names
+    # They have lost their names.
+    by_mean = [sorted(both, key=np.mean) for both in (found, expected)]
     np.testing.assert_allclose(*by_mean, atol=1e-5)
 
 
@@ -410,10 +410,8 @@ def test_a_file_is_no_folder_to_export_to_but_an_empty_folder_is(exported, tmp_p
 
 
 def test_an_export_for_which_there_is_no_room_is_one_line(exported, tmp_path, monkeypatch):
-    def full(*arguments, **options):
-        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
-
-    monkeypatch.setattr(tf.saved_model, "save", full)
+    full = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    monkeypatch.setattr(tf.saved_model, "save", Mock(side_effect=full))
     with pytest.raises(UserError, match="new cannot be written: No space left on device"):
         export(exported["dc"][0], FEATURES, tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
@@ -433,12 +431,8 @@ def test_a_model_and_its_method_are_one_name(name, parts):
 
 
 def test_what_outgrows_the_memory_in_tensorflow_is_a_memory_error(exported, monkeypatch):
-    folder = exported["unet"][1]
-
-    def exhausted(log_mel):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
-
-    signatures = types.SimpleNamespace(signatures={"masks": exhausted})
-    monkeypatch.setattr(tf.saved_model, "load", lambda path: signatures)
+    exhausted = tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+    loaded = SimpleNamespace(signatures={"masks": Mock(side_effect=exhausted)})
+    monkeypatch.setattr(tf.saved_model, "load", lambda path: loaded)
     with pytest.raises(MemoryError, match="OOM when allocating"):
-        load(folder).masks(np.zeros((1, 128, 128), np.float32))
+        load(exported["unet"][1]).masks(np.zeros((1, 128, 128), np.float32))

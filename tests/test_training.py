@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
+from unittest.mock import Mock
 
 import keras
 import numpy as np
@@ -325,16 +326,21 @@ def test_a_shard_that_vanishes_in_training_is_one_line(records, tmp_path, monkey
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_new_run(records, tmp_path, monkeypatch):
-    def full(folder):
-        message = "{{function_node __wrapped__}} e.v2; No space left on device [Op:Create]"
-        raise tf.errors.ResourceExhaustedError(None, None, message)
-
-    monkeypatch.setattr(tf.summary, "create_file_writer", full)
+    message = "{{function_node __wrapped__}} e.v2; No space left on device [Op:Create]"
+    full = tf.errors.ResourceExhaustedError(None, None, message)
+    monkeypatch.setattr(tf.summary, "create_file_writer", Mock(side_effect=full))
     with pytest.raises(UserError) as caught:
         train(settings("unet"), SMALL_UNET, records, tmp_path / "r", verbose=0)
     said = f"{tmp_path / 'r'}: e.v2; No space left on device; make room, on the disk or in memory"
     assert str(caught.value).startswith(said)
     assert not (tmp_path / "r").exists()
+
+
+def tensorboard(run):
+    """(step, value) of all that TensorBoard shows of a run."""
+    for path in (run / "tensorboard").rglob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            yield from ((event.step, value) for value in event.summary.value)
 
 
 def test_tensorboard_has_the_learning_rates_of_the_log(tmp_path):
@@ -352,14 +358,11 @@ def test_tensorboard_has_the_learning_rates_of_the_log(tmp_path):
     callbacks.on_train_end()
     rates = [float(row["learning_rate"]) for row in read_log(tmp_path)]
     assert rates == [0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
-    shown = []
-    for path in (tmp_path / "tensorboard").rglob("events*"):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            shown += [
-                (event.step, float(tf.make_ndarray(value.tensor)))
-                for value in event.summary.value
-                if value.tag == "epoch_learning_rate"
-            ]
+    shown = [
+        (step, tf.make_ndarray(value.tensor))
+        for step, value in tensorboard(tmp_path)
+        if value.tag == "epoch_learning_rate"
+    ]
     assert shown == list(enumerate(rates))
 
 
@@ -384,11 +387,9 @@ def test_a_damaged_shard_deletes_neither_what_was_learnt_nor_a_folder_that_was_t
 
 def test_tensorboard_holds_losses_pictures_and_sound(runs):
     shown = collections.defaultdict(list)
-    for path in (runs / "unet" / "tensorboard").rglob("events*"):
-        for event in tf.compat.v1.train.summary_iterator(str(path)):
-            for value in event.summary.value:
-                shape = tuple(dim.size for dim in value.tensor.tensor_shape.dim)
-                shown[value.tag].append((event.step, shape))
+    for step, value in tensorboard(runs / "unet"):
+        shape = tuple(dim.size for dim in value.tensor.tensor_shape.dim)
+        shown[value.tag].append((step, shape))
     assert {"epoch_loss", "epoch_learning_rate"} <= set(shown)
     epochs = range(len(read_log(runs / "unet")))
     chunks = 2  # as many excerpts are there to validate on

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -225,11 +226,7 @@ def test_large_wav_becomes_rf64_and_what_has_no_such_form_is_refused(tmp_path, m
 def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path, monkeypatch, error):
     target = tmp_path / "a.wav"
     target.write_bytes(b"what was there")
-
-    def fail(self, audio):
-        raise error
-
-    monkeypatch.setattr(soundfile.SoundFile, "write", fail)
+    monkeypatch.setattr(soundfile.SoundFile, "write", Mock(side_effect=error))
     refusal(lambda: write(target, noise(10)), target, "cannot be written", "disk full")
     assert names(tmp_path) == ["a.wav"]
     assert target.read_bytes() == b"what was there"

@@ -176,8 +176,8 @@ class Mixer:
 
     def _amalgamation(self, rng):
         """The vocals of one song over the accompaniment of another."""
-        singing, backing = self._place(self.vocals, rng), self._place(self.accompaniments, rng)
-        while singing.key == backing.key:
+        singing = backing = None
+        while singing is None or singing.key == backing.key:
             singing, backing = self._place(self.vocals, rng), self._place(self.accompaniments, rng)
         vocals = self._several(self.vocals, singing, self._sung, rng)
         accompaniment = self._several(self.accompaniments, backing, self._played, rng)

@@ -14,15 +14,13 @@ def listed_splits(path):
     """The splits that a splits.json lists songs for.
 
     Args:
-        path: JSON of lists of names by split.
+        path: JSON of lists of names by split; one named left_out is for its readers alone.
 
     Returns:
         dict from song to split.
 
     Raises:
         UserError: it holds something else, or a song stands in several lists.
-
-    A list named left_out is for whoever reads the file.
     """
     lists = read_json(path, "the splits")
     if not all(isinstance(names, list) for names in lists.values()) or not all(
