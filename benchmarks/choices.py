@@ -26,8 +26,7 @@ from stereo import STEREO, in_stereo
 from vocaltrack.augmentation import gain
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.gains import GainStream
-from vocaltrack.masks import mel_to_bins
-from vocaltrack.mel import mel_centres
+from vocaltrack.mel import mel_centres, mel_to_bins
 from vocaltrack.metrics import level_db, si_sdr
 from vocaltrack.separator import Separator
 

@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from tests.sounds import rising
 from vocaltrack.config import FeatureConfig
-from vocaltrack.features import inverse_stft, stft
+from vocaltrack.features import apply_mask, inverse_stft, stft
 from vocaltrack.gains import BATCH_FRAMES, GainStream, window_length
-from vocaltrack.masks import apply_mask
 from vocaltrack.mel import mel_centres
 
 CONFIG = FeatureConfig()

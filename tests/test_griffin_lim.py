@@ -6,9 +6,14 @@ import pytest
 import tensorflow as tf
 
 from vocaltrack.config import FeatureConfig
-from vocaltrack.features import inverse_stft, mel_power, stft, waveform_to_log_mel
+from vocaltrack.features import (
+    apply_mask,
+    inverse_stft,
+    mel_power,
+    stft,
+    waveform_to_log_mel,
+)
 from vocaltrack.griffin_lim import GriffinLimStream, griffin_lim, mel_power_to_audio
-from vocaltrack.masks import apply_mask
 from vocaltrack.metrics import si_sdr
 from vocaltrack.targets import proportion_mask
 

@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from tests.librosa_features import audible_bins, librosa_mel_power
 from vocaltrack.config import FeatureConfig
-from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
-from vocaltrack.masks import apply_mask, mel_to_bins
-from vocaltrack.mel import mel_centres, sounding
+from vocaltrack.features import apply_mask, inverse_stft, stft, waveform_to_log_mel
+from vocaltrack.mel import mel_centres, mel_to_bins, sounding
 from vocaltrack.metrics import si_sdr
 from vocaltrack.targets import binary_mask, proportion_mask
 

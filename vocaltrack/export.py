@@ -13,10 +13,9 @@ from vocaltrack.chunks import song_mask
 from vocaltrack.config import CLUSTERING_MODELS
 from vocaltrack.contract import CONTRACT_ASSET, CONTRACT_VERSION, write_checksums
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.features import inverse_stft, log_mel, stft
+from vocaltrack.features import apply_mask, inverse_stft, log_mel, stft
 from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import write_json
-from vocaltrack.masks import apply_mask
 from vocaltrack.models import vocals_mask
 from vocaltrack.serving import as_served
 

@@ -10,7 +10,7 @@ Slaney mel bands), but that no band takes what lies below hearing
 import numpy as np
 import tensorflow as tf
 
-from vocaltrack.mel import mel_filterbank
+from vocaltrack.mel import mel_filterbank, mel_to_bins
 
 
 def stft(waveform, config):
@@ -89,3 +89,19 @@ def waveform_to_log_mel(waveform, config):
         float32 [..., 1 + samples // hop_length, n_mels] in dB.
     """
     return log_mel(stft(waveform, config), config)
+
+
+def apply_mask(spectrum, mel_mask, config):
+    """Use a mel mask as a gain on a complex mixture STFT.
+
+    Args:
+        spectrum: complex64 [..., frames, 1 + n_fft // 2].
+        mel_mask: float32 [..., frames, n_mels].
+        config: `FeatureConfig`.
+
+    Returns:
+        complex64, the shape of `spectrum`.
+    """
+    to_bins = mel_to_bins(config, config.sample_rate, config.n_fft)
+    gain = tf.matmul(mel_mask, tf.constant(to_bins))
+    return spectrum * tf.cast(gain, spectrum.dtype)

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 import scipy.fft
 
-from vocaltrack.masks import mel_to_bins
+from vocaltrack.mel import mel_to_bins
 
 BATCH_FRAMES = 256
 OVERLAPPING = 4  # windows over each sample

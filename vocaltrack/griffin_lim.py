@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from vocaltrack.masks import mel_to_bins
-from vocaltrack.mel import mel_filterbank
+from vocaltrack.mel import mel_filterbank, mel_to_bins
 
 ITERATIONS = 32
 SEED = 0  # of the random phase to start from

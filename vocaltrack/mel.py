@@ -1,9 +1,11 @@
-"""The mel bands, and which of their bins sound; numpy alone."""
+"""The mel bands, which of their bins sound, and a mask on them spread over the bins of an
+STFT; numpy alone."""
 
 import functools
 
 import numpy as np
 
+HIGH_HZ = 6000.0  # the bands from here on speak for what the network does not hear
 LOWEST_HZ = 20.0  # that is heard; below lie rumble and the offset of a recording, no voice
 SILENCE_DB = 50.0
 FLOOR_MARGIN_DB = 0.05  # float32 logarithms and float16 records do not hit the floor exactly
@@ -70,6 +72,35 @@ def mel_filterbank(config):
 def mel_centres(config):
     """Peak frequency of each mel band in Hz, float64 [n_mels]."""
     return mel_edges(config)[1:-1]
+
+
+@functools.lru_cache(maxsize=8)
+def mel_to_bins(config, sample_rate, n_fft):
+    """Matrix that spreads a mel mask over the bins of an STFT.
+
+    Each bin takes the mean of the bands whose triangles cover it, weighted
+    by the triangles, so that a constant mask stays constant. The few that no
+    triangle covers (the highest) take the nearest band; those above the
+    network's range the mean of the bands from 6 kHz on. Those below hearing
+    take none: rumble and a constant offset are no vocals.
+
+    Args:
+        config: `FeatureConfig`.
+        sample_rate: Hz of the STFT's signal.
+        n_fft: its frame length.
+
+    Returns:
+        float32 [n_mels, 1 + n_fft // 2]; each column sums to 1, or to 0 below hearing.
+    """
+    top = config.sample_rate / 2
+    centres = mel_centres(config)
+    bins = np.fft.rfftfreq(n_fft, 1.0 / sample_rate)
+    triangles = mel_triangles(config, sample_rate, n_fft)
+    for column in np.flatnonzero(triangles.sum(axis=0) <= 1e-6):
+        triangles[np.argmin(np.abs(centres - bins[column])), column] = 1.0
+    triangles[:, bins > top] = (centres >= min(HIGH_HZ, centres[-1]))[:, np.newaxis]
+    weights = triangles / triangles.sum(axis=0)
+    return np.where(is_inaudible(bins), 0.0, weights).astype(np.float32)
 
 
 def sounding(mixture_db, loudest_db, config):

@@ -4,9 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from vocaltrack.audio import resample
-from vocaltrack.features import inverse_stft, stft, waveform_to_log_mel
+from vocaltrack.features import apply_mask, inverse_stft, stft, waveform_to_log_mel
 from vocaltrack.gains import GainStream
-from vocaltrack.masks import apply_mask
 from vocaltrack.metrics import (
     bss_eval,
     intersection_over_union,
