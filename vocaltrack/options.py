@@ -1,7 +1,6 @@
 """The options of each command but those that train, as functions that add them to a parser."""
 
 import argparse
-import math
 import os
 import re
 
@@ -29,14 +28,13 @@ DATASETS = {
 }
 
 
-def number(kind, low, high=math.inf):
+def number(kind, low, high):
     """An argparse type: a number from `low` to `high`."""
 
     def parse(text):
         value = kind(text)
-        if not (low <= value <= high and value < math.inf):
-            upper = f" to {high}" if math.isfinite(high) else " up"
-            raise argparse.ArgumentTypeError(f"{text} is not a number from {low}{upper}")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from {low} to {high}")
         return value
 
     parse.__name__ = "whole number" if kind is int else "number"
