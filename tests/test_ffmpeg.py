@@ -16,7 +16,7 @@ from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
 from vocaltrack.ffmpeg import Description, describe
 from vocaltrack.file_separation import plan_targets
-from vocaltrack.truncation import end_before_tags
+from vocaltrack.tags import end_before_tags
 
 RATE = 32000
 ID3_TAG = b"ID3\x04\0\0\0\0\x02\x01" + bytes(257)

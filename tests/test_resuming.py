@@ -27,6 +27,7 @@ from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import read_log
 from vocaltrack.runs import describe_run, load_run
+from vocaltrack.starting import OtherRun
 from vocaltrack.training import examples, train
 
 
@@ -135,7 +136,7 @@ def test_a_run_goes_on_however_its_start_is_written_but_not_backwards(
 def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     def started_from(path):
         (Path(path) / "best.keras").write_text(str(Path(path).resolve()))
-        initial = (path, {"songs": {"train": ["c/d"]}})
+        initial = OtherRun(path, None, {"songs": {"train": ["c/d"]}})
         songs = {"train": ["a/b"]}
         manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
         return describe_run(
@@ -227,7 +228,7 @@ def test_a_run_goes_on_with_its_records_alone(tmp_path):
     (tmp_path / "begin" / "best.keras").touch()
 
     def described(manifest):
-        initial = (tmp_path / "begin", {"songs": {"train": ["c/d"]}})
+        initial = OtherRun(tmp_path / "begin", None, {"songs": {"train": ["c/d"]}})
         return describe_run(
             settings("unet"), SMALL_UNET, manifest, [2.0], [3.0], {"initial": initial}
         )

@@ -16,6 +16,7 @@ from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import read_log, replace_weights
 from vocaltrack.runs import describe_run, load_run, read_run, songs_heard, songs_validated
+from vocaltrack.starting import OtherRun
 from vocaltrack.training import train
 
 
@@ -95,7 +96,10 @@ def test_who_was_heard_and_who_chose_the_weights_is_remembered_when_a_run_goes_o
     first = {"songs": {"train": ["p/q"], "valid": ["x/y"]}, "heard": ["r/s"], "validated": ["x/z"]}
     songs, run = {"train": ["a/b"], "valid": ["v/w"]}, tmp_path / "run"
     manifest = Manifest(FeatureConfig(), (0.0,), (1.0,), {}, songs, {}, 0)
-    for initial in ((tmp_path / "first", first), None):  # the second time it goes on without
+    for initial in (
+        OtherRun(tmp_path / "first", None, first),
+        None,
+    ):  # the second time it goes on without
         described = settings("unet"), SMALL_UNET, manifest, [0.0], [1.0], {"initial": initial}
         with claimed_run(run, describe_run(*described)):
             (run / "newest.weights.h5").touch()

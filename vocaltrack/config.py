@@ -32,7 +32,12 @@ DECAYS = ("plateau", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 
 
-def _check_choice(what, given, choices):
+def check_choice(what, given, choices):
+    """Refuse what is none of the choices.
+
+    Raises:
+        UserError: names them.
+    """
     if given not in choices:
         raise UserError(f"no {what} {given!r}; choose one of {', '.join(choices)}")
 
@@ -165,7 +170,7 @@ class UnetConfig:
     fine_tuned: bool = False
 
     def __post_init__(self):
-        _check_choice("style", self.style, UNET_STYLES)
+        check_choice("style", self.style, UNET_STYLES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -224,7 +229,7 @@ class TrainingConfig:
             ("decay", DECAYS),
             ("precision", PRECISIONS),
         ):
-            _check_choice(name, getattr(self, name), choices)
+            check_choice(name, getattr(self, name), choices)
 
 
 PRESETS = {
@@ -243,7 +248,7 @@ def preset(name, dropout=None):
     Raises:
         UserError: there is no such preset.
     """
-    _check_choice("preset", name, PRESETS)
+    check_choice("preset", name, PRESETS)
     configs = PRESETS[name]
     if dropout is None:
         return configs

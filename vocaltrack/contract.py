@@ -85,7 +85,8 @@ def choose_method(model, method=None, swap=False):
 
 
 def read_contract(folder):
-    """The contract of a SavedModel as a dict with model, features, contract.
+    """The contract of a SavedModel: a dict, which has "contract" (its version), "model" and
+    "features" at least, and says of what `export` writes "heard" and "validated" too.
 
     Raises:
         UserError: the folder holds none, or one of another version.

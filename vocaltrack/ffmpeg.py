@@ -13,7 +13,7 @@ import numpy as np
 
 from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.truncation import end_before_tags, skip_tags
+from vocaltrack.tags import end_before_tags, skip_tags
 
 HEADER = struct.Struct(">4sIIIII")  # of an AU stream
 MAGIC = b".snd"

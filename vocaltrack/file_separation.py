@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vocaltrack import ffmpeg
-from vocaltrack.config import CLIPS
+from vocaltrack.config import CLIPS, check_choice
 from vocaltrack.errors import UserError, number_of
 from vocaltrack.files import real_path
 from vocaltrack.formats import (
@@ -117,8 +117,7 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
         UserError: a target cannot be written, two files are the same, or
             `clip` and `subtype` contradict each other.
     """
-    if clip not in CLIPS:
-        raise UserError(f"no clip {clip!r}; choose {', '.join(CLIPS)}")
+    check_choice("clip", clip, CLIPS)
     subtype = None if subtype is None else str(subtype).upper()
     check_agreement(clip, subtype)
     described = None if file.subtype else ffmpeg.describe(file.path)
@@ -164,7 +163,7 @@ def _difference(mixture, vocals):
     return np.subtract(mixture, vocals, dtype=np.float64)
 
 
-def _write(separator, file, targets, gain, clip, progress, masks=None):
+def _write(separator, file, targets, gain, clip, progress, masks):
     sounds, found, done, applied = False, False, 0, _Masks()
     stream = separator.stream(file.blocks, file.sample_rate, file.channels, masks)
     with (

@@ -119,16 +119,16 @@ class MaskStream:
     It lags behind the waveform by up to `AT_ONCE` groups of chunks, 12 s each.
 
     Args:
-        masks: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.
+        predict: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.
         config: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
-        pool: `concurrent.futures.Executor` that calls `masks`. While a group of chunks
+        pool: `concurrent.futures.Executor` that calls `predict`. While a group of chunks
             is computed, the next one is too: a network alone does not keep all cores
             busy, since its parts wait for each other.
     """
 
-    def __init__(self, masks, config, overlap, pool):
-        self.masks, self.config, self.overlap, self.pool = masks, config, overlap, pool
+    def __init__(self, predict, config, overlap, pool):
+        self.predict, self.config, self.overlap, self.pool = predict, config, overlap, pool
         self.pieces = ChunkPieces(config, overlap)
         self.ramp = cross_fade(config)
         # Weighted sum and weights of the frames that the next chunks cover too.
@@ -163,7 +163,7 @@ class MaskStream:
         return mask
 
     def _computed(self, piece, valid, early):
-        masks = self.masks(piece_to_chunks(piece, valid, self.config, self.overlap))
+        masks = self.predict(piece_to_chunks(piece, valid, self.config, self.overlap))
         return np.roll(masks, -early, axis=1)
 
     def _join(self, chunks):

@@ -159,24 +159,24 @@ def describe_run(config, network, manifest, mean, std, started_from):
         manifest: `Manifest` of the records.
         mean, std: input normalisation per mel band in dB.
         started_from: dict from "initial" and "clustering" to the other run that it
-            takes weights from, as (path, description, ...), or None.
+            takes weights from, an `OtherRun`, or None.
 
     Returns:
         JSON-ready dict.
     """
     others = {name: other for name, other in started_from.items() if other}
-    heard = set(manifest.songs["train"])
+    earlier = [other.description for other in others.values()]
     return {
         "training": dataclasses.asdict(config),
         "network": dataclasses.asdict(network),
         "features": manifest.features.to_dict(),
-        "started_from": {name: origin(other[0]) for name, other in others.items()},
+        "started_from": {name: origin(other.run) for name, other in others.items()},
         "mean": list(mean),
         "std": list(std),
         "songs": manifest.songs,
         "records_sha256": manifest.digest(),
-        "heard": sorted(heard.union(*(songs_heard(other[1]) for other in others.values()))),
-        "validated": sorted(set().union(*(songs_validated(o[1]) for o in others.values()))),
+        "heard": sorted({*manifest.songs["train"], *(k for d in earlier for k in songs_heard(d))}),
+        "validated": sorted({key for d in earlier for key in songs_validated(d)}),
     }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from vocaltrack.audio import as_audio, check_shape, open_audio
 from vocaltrack.clustering import SongSample, binary_masks, vocal_side
-from vocaltrack.config import BLOCK, METHODS, MOST_OVERLAP, OVERLAP, PHASES
+from vocaltrack.config import BLOCK, METHODS, MOST_OVERLAP, OVERLAP, PHASES, check_choice
 from vocaltrack.contract import choose_method, find_model
 from vocaltrack.errors import UserError
 from vocaltrack.file_separation import plan_targets, separate_file
@@ -57,12 +57,9 @@ class Separator:
     """
 
     def __init__(self, model="uhnet", method=None, phase="mixture", swap=False, overlap=OVERLAP):
-        for what, value, known in (
-            ("method", method, (None, *METHODS)),
-            ("phase", phase, PHASES),
-        ):
-            if value not in known:
-                raise UserError(f"no {what} {value!r}; choose {' or '.join(filter(None, known))}")
+        check_choice("phase", phase, PHASES)
+        if method is not None:
+            check_choice("method", method, METHODS)
         if not isinstance(overlap, Real) or not 0.0 <= overlap <= MOST_OVERLAP:
             raise UserError(f"an overlap of {overlap}; it must be from 0 to {MOST_OVERLAP}")
         self.model = load(find_model(model))

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, ops
 
+from vocaltrack.models import MASK_HEAD
 from vocaltrack.silence import as_heard
 from vocaltrack.unet import NORM
 
@@ -51,7 +52,7 @@ def served_clustering(model):
     fresh.set_weights(projection.get_weights())
     if "masks" not in clone.output:
         return clone
-    head = model.get_layer("mask_head")
+    head = model.get_layer(MASK_HEAD)
     (first, offset), (second, bias) = projection.get_weights(), head.get_weights()
     folded = layers.Dense(head.units, name=head.name)
     logits = folded(fresh.input)

@@ -1,6 +1,7 @@
 """What a run starts as: its network, with the weights of other runs."""
 
 import contextlib
+import typing
 
 import keras
 
@@ -8,6 +9,14 @@ from vocaltrack.config import CLUSTERING_MODELS
 from vocaltrack.errors import UserError
 from vocaltrack.models import build_clustering, build_unet, copy_weights
 from vocaltrack.runs import load_run, songs_heard, sources
+
+
+class OtherRun(typing.NamedTuple):
+    """A run that another one starts from: its folder, and what `load_run` returns of it."""
+
+    run: str
+    model: keras.Model
+    description: dict
 
 
 def other_runs(model, manifest, initial_run, clustering_run):
@@ -20,8 +29,8 @@ def other_runs(model, manifest, initial_run, clustering_run):
         clustering_run: run of the `hdc` whose masks a uhnet takes, or None.
 
     Returns:
-        {"initial", "clustering"}: each as (path, description, network), None for
-        the one that it does without.
+        dict from "initial" and "clustering" to an `OtherRun`, None for the one that it
+        does without.
 
     Raises:
         UserError: they do not fit together.
@@ -32,7 +41,7 @@ def other_runs(model, manifest, initial_run, clustering_run):
     if model == "uhnet":
         if clustering_run is not None:
             clustering = _load_other_run(clustering_run, manifest, ("hdc",))
-        elif initial is None or initial[2].name != "uhnet":
+        elif initial is None or initial.model.name != "uhnet":
             raise UserError("the uhnet needs a trained hdc; give its run with --clustering")
     return {"initial": initial, "clustering": clustering}
 
@@ -46,7 +55,7 @@ def _load_other_run(run, manifest, wanted):
         wanted: names of the models that it may hold.
 
     Returns:
-        (run, description, model); see `load_run`.
+        `OtherRun`.
 
     Raises:
         UserError: it holds none of these models, has other features, or heard
@@ -57,7 +66,7 @@ def _load_other_run(run, manifest, wanted):
     leaked = set(songs_heard(description)) & set(manifest.songs.get("valid", ()))
     if leaked:
         raise UserError(f"{run} was trained on {min(leaked)}, which is for validation here")
-    return run, description, model
+    return OtherRun(run, model, description)
 
 
 def networks(config, network, manifest, others):
@@ -76,26 +85,26 @@ def networks(config, network, manifest, others):
     Raises:
         UserError: the run that it starts from is of another size.
     """
-    initial_run, description, source = others["initial"] or (None, None, None)
+    initial, clustering = others["initial"], others["clustering"]
     mean, std = manifest.mean, manifest.std
-    if source is not None:
-        mean, std = description["mean"], description["std"]
-    clustering = others["clustering"] and others["clustering"][2]
-    if config.model == "uhnet" and clustering is None:
-        clustering = source.get_layer("hdc")
+    if initial:
+        mean, std = initial.description["mean"], initial.description["std"]
+    hdc = clustering and clustering.model
+    if config.model == "uhnet" and hdc is None:
+        hdc = initial.model.get_layer("hdc")
 
     def build():
         keras.utils.set_random_seed(config.seed)
         if config.model in CLUSTERING_MODELS:
             model = build_clustering(network, mean, std, config.model == "hdc")
         else:
-            model = build_unet(network, mean, std, clustering)
-        if source is not None:
+            model = build_unet(network, mean, std, hdc)
+        if initial:
             try:
-                copy_weights(source, model)
+                copy_weights(initial.model, model)
             except ValueError as error:
                 raise UserError(
-                    f"{initial_run} is of another size than this network; "
+                    f"{initial.run} is of another size than this network; "
                     "give the preset and the filters that it was trained with"
                 ) from error
         return model

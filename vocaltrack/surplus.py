@@ -4,7 +4,7 @@ counted, and passes over the rest in silence."""
 
 import struct
 
-from vocaltrack.truncation import end_of_sound
+from vocaltrack.tags import end_of_sound
 
 MOST_BEHIND = 4096  # bytes of padding or unknown tags that may follow the sound
 LITTLE, BIG, LONG = struct.Struct("<4sI"), struct.Struct(">4sI"), struct.Struct(">4sq")

@@ -57,14 +57,14 @@ def power_weight(mixture_db, exponent):
     return weight / ops.mean(weight, axis=(1, 2), keepdims=True)
 
 
-def example(chunks, training, config):
+def example(chunks, config, features):
     """What a network learns from. It hears what `silence.as_heard` makes of the mixture, as it
     does when it is served; its masks do not count in frames that `fill_silence` fills.
 
     Args:
         chunks: dict from each of `STREAMS` to float32 [batch, time, mel] in dB.
-        training: `TrainingConfig`.
-        config: `FeatureConfig`.
+        config: `TrainingConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         (log_mel, targets, weights). For the U-nets the targets are the proportion mask
@@ -74,19 +74,19 @@ def example(chunks, training, config):
         [batch, time, mel, 2], the share of the vocals and that of the accompaniment.
     """
     mixture, vocals, accompaniment = (chunks[name] for name in STREAMS)
-    filled = fill_silence(mixture, config)
-    share = proportion_mask(vocals, accompaniment, config)
-    weight = power_weight(mixture, training.power_exponent)
+    filled = fill_silence(mixture, features)
+    share = proportion_mask(vocals, accompaniment, features)
+    weight = power_weight(mixture, config.power_exponent)
     is_heard = ops.all(filled == mixture, axis=2, keepdims=True)
     weight = weight * ops.cast(is_heard, "float32")
-    log_mel = fill_bands(filled, config)
-    if training.model in UNETS:
+    log_mel = fill_bands(filled, features)
+    if config.model in UNETS:
         return log_mel, share[..., None], weight
     loudest = ops.max(mixture, axis=(1, 2), keepdims=True)
-    sounds = ops.cast(sounding(mixture, loudest, config), "float32")
+    sounds = ops.cast(sounding(mixture, loudest, features), "float32")
     binary = binary_mask(vocals, accompaniment)
     targets = {"embeddings": ops.stack([binary, sounds], axis=-1)}
     weights = {"embeddings": ops.ones(ops.shape(binary)[:1])}
-    if training.model == "hdc":
+    if config.model == "hdc":
         targets["masks"], weights["masks"] = ops.stack([share, 1.0 - share], axis=-1), weight
     return log_mel, targets, weights

@@ -5,12 +5,10 @@ import mmap
 import re
 import zlib
 
+from vocaltrack.tags import WAVPACK, end_of_sound, skip_tags
+
 MP3_TAGS = 4096  # bytes of other tags that may follow the music
-WAVPACK = b"wvpk"
 WAVPACK_HEADER = 32  # bytes
-ID3_SIZE = 128  # bytes, of ID3v1
-APE = b"APETAGEX"
-APE_FOOTER = 32  # bytes
 SLACK = 128  # bytes; headers are written carelessly
 # What is written to a pipe does not know its size and gives the largest there is.
 UNKNOWN_SIZES = (range(0x7FF00000, 0x80000001), range(0xFFF00000, 0x100000000))
@@ -142,16 +140,6 @@ def mp3_tells_length(path):
     return at >= 0
 
 
-def skip_tags(file):
-    """Go to where an open file's ID3v2 tags end, at 0 where it begins with none; returns
-    that place."""
-    first = 0
-    while (tag := file.read(10))[:3] == b"ID3" and len(tag) == 10:
-        size = sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(tag[6:]))
-        first = file.seek(first + size + (20 if tag[5] & 16 else 10))
-    return file.seek(first)
-
-
 def wavpack_samples(path):
     """How many samples a WavPack file says that it has in each channel; None for a file
     that is none or does not say it, and for DSD, which ffmpeg decodes into fewer."""
@@ -160,42 +148,3 @@ def wavpack_samples(path):
     samples, flags = (int.from_bytes(header[at : at + 4], "little") for at in (12, 24))
     told = header[:4] == WAVPACK and samples != 2**32 - 1 and not flags & 1 << 31
     return samples if told and len(header) == WAVPACK_HEADER else None
-
-
-def end_before_tags(path):
-    """Where the sound of a WavPack file ends, of which ffmpeg takes the tags behind it
-    for damage.
-
-    Returns:
-        bytes; None for a file that is none, or has no APE or ID3v1 tags.
-    """
-    whole = path.stat().st_size
-    with open(path, "rb") as file:
-        if file.read(4) != WAVPACK:
-            return None
-        end = end_of_sound(file, whole)
-    return end if end < whole else None
-
-
-def end_of_sound(file, end):
-    """Where the APE and ID3v1 tags begin that an open file ends with."""
-    while tag := _tag_length(file, end):
-        end -= tag
-    return end
-
-
-def _tag_length(file, end):
-    """Bytes of the APE or ID3v1 tag that ends at `end`; 0 where none does."""
-    file.seek(max(0, end - ID3_SIZE))
-    if end >= ID3_SIZE and file.read(3) == b"TAG":
-        return ID3_SIZE
-    file.seek(max(0, end - APE_FOOTER))
-    footer = file.read(APE_FOOTER)
-    if len(footer) < APE_FOOTER:
-        return 0
-    length, header = int.from_bytes(footer[12:16], "little"), footer[23] & 128
-    length += APE_FOOTER if header else 0
-    if footer[:8] != APE or not APE_FOOTER <= length < end:
-        return 0
-    file.seek(end - length)
-    return length if not header or file.read(8) == APE else 0

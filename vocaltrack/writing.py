@@ -1,6 +1,7 @@
 """Audio out: samples to integers, whole files."""
 
 import contextlib
+import io
 
 import numpy as np
 import soundfile
@@ -10,7 +11,6 @@ from vocaltrack.errors import UserError, one_line
 from vocaltrack.files import temporaries_beside
 from vocaltrack.formats import FLOAT_SUBTYPES, INTEGER_BITS, outgrows, too_large
 from vocaltrack.signals import uninterrupted
-from vocaltrack.watched import WatchedFile
 
 WRITE_BLOCK = 65536
 
@@ -37,6 +37,34 @@ def to_integers(audio, bits):
     np.clip(values, -scale, scale - 1, out=values)
     size = 16 if bits <= 16 else 32
     return values.astype(f"int{size}") << (size - bits)
+
+
+class WatchedFile(io.FileIO):
+    """A new file that takes whatever is written, and remembers the first error.
+
+    libsndfile's encoders (FLAC, Ogg, MP3, ADPCM) pass over a full disk in
+    silence; here it is not left to them.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        error: the `OSError` that kept something from being written, or None.
+    """
+
+    def __init__(self, path):
+        super().__init__(path, "w+")
+        self.error = None
+
+    def write(self, data):
+        """Write all of the data, unless something failed before."""
+        rest = memoryview(data)
+        try:
+            while self.error is None and len(rest):
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = error
+        return len(data)
 
 
 class AudioWriter:

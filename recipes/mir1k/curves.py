@@ -6,11 +6,11 @@ the masks (Fig. 8).
 """
 
 import argparse
-import csv
 from pathlib import Path
 
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.jsonfiles import read_json
+from vocaltrack.run_files import read_log
 
 CLUSTERING = {"dc": ("val_loss", "C0-"), "hdc": ("val_embeddings_loss", "C1-")}
 UNETS = {"unet-0": "C0-", "unet-1": "C0--", "uhnet-0": "C1-", "uhnet-1": "C1--"}
@@ -47,8 +47,7 @@ def main():
 def curve(run, column):
     """(steps, values) of a column of a run's log."""
     description = read_json(run / "run.json", "the run")
-    with open(run / "log.csv", newline="") as file:
-        values = [float(row[column]) for row in csv.DictReader(file)]
+    values = [float(row[column]) for row in read_log(run)]
     steps = description["training"]["steps_per_epoch"]
     return [steps * (number + 1) for number in range(len(values))], values
 

@@ -8,7 +8,6 @@ has no run, its card keeps what it says of the training.
 """
 
 import argparse
-import csv
 import math
 import re
 import shutil
@@ -20,6 +19,7 @@ from vocaltrack.config import UNETS
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.jsonfiles import read_json
 from vocaltrack.metrics import median
+from vocaltrack.run_files import read_log
 from vocaltrack.song_scores import METRICS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,8 +32,7 @@ def main():
         run = REPOSITORY / "runs" / model
         folder = REPOSITORY / "saved_models" / model
         if run.exists():
-            with open(run / "log.csv", newline="") as file:
-                log = list(csv.DictReader(file))
+            log = read_log(run)
             stage = training(model, read_json(run / "run.json", "the run"), log)
             shutil.copy(run / "log.csv", folder / "training.csv")
             draw_curve(log, folder / "curve.png", model)

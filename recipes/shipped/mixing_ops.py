@@ -10,7 +10,7 @@ excerpt are made of the same noise.
 """
 
 import numpy as np
-from drawing import ROOMS, SPEED_STEPS
+from drawing import ROOMS, SLOTS, SPEED_STEPS
 from keras import ops
 from spectral_gains import colour_gain, compressor_gain, drums_gain, formant_gain, limited
 
@@ -159,7 +159,7 @@ def mix(waveforms, noise, draws, config):
     audio = resample(
         waveforms, ops.reshape(draws["start"], (-1,)), ops.reshape(draws["speed"], (-1,)), samples
     )
-    audio = ops.reshape(audio, (count, 4, samples))
+    audio = ops.reshape(audio, (count, SLOTS, samples))
     room = ops.take(noise, draws["room"], axis=0)
     flutter, rough = (ops.expand_dims(draws[name], -1) for name in ("flutter", "rough"))
     voices = roughen(audio[:, :2], room[:, None], flutter, rough, config.sample_rate)
@@ -196,7 +196,7 @@ def mix(waveforms, noise, draws, config):
 def _spectra(audio, config):
     """(real, imaginary) of each of four stems, [excerpts, frames, bins]; audio is
     [excerpts, 4, samples]."""
-    return [stft(audio[:, number], config) for number in range(4)]
+    return [stft(audio[:, number], config) for number in range(SLOTS)]
 
 
 def _stems(spectra, gains):

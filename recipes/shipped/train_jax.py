@@ -45,7 +45,7 @@ from vocaltrack.options import COUNT, SEED, number
 from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
 from vocaltrack.run_files import check_losses, replace_weights, write_log
-from vocaltrack.runs import describe_run, refuse_ignored_settings
+from vocaltrack.runs import NEWEST, describe_run, refuse_ignored_settings
 from vocaltrack.shards import CHUNKS_PER_EXCERPT, decode_song
 from vocaltrack.splits import check_splits
 from vocaltrack.starting import networks, other_runs
@@ -187,7 +187,7 @@ def train(model, saved, config, features, songs, description, options):
 def write_run(run, saved, rows, description):
     """Write the network, the log, and how many epochs there were."""
     replace_weights(run, "best.keras", saved.save, saved.weights)
-    replace_weights(run, "newest.weights.h5", saved.save_weights, saved.weights)
+    replace_weights(run, NEWEST, saved.save_weights, saved.weights)
     write_log(run, rows)
     training = {**description["training"], "epochs": len(rows)}
     write_json(run / "run.json", {**description, "training": training})
@@ -246,7 +246,7 @@ def main():
     manifest = Manifest(features, (), (), {}, keys, {}, config.seed)
     others = other_runs(config.model, manifest, options.initial, options.clustering)
     if config.model in UNETS:
-        filters = others["initial"][1]["network"]["filters"]
+        filters = others["initial"].description["network"]["filters"]
         network = dataclasses.replace(network, filters=filters)
     mean, std, model, saved = networks(config, network, manifest, others)
     model = in_one_loop(model)

@@ -26,7 +26,7 @@ from keras import Model, layers
 from vocaltrack.augmentation import rms
 from vocaltrack.config import TrainingConfig, preset
 from vocaltrack.errors import UserError, exits_on_user_error
-from vocaltrack.models import build_clustering, build_unet
+from vocaltrack.models import MASK_HEAD, build_clustering, build_unet
 from vocaltrack.pipeline import batches
 from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
@@ -124,13 +124,13 @@ def unfold_clustering(model, weights):
     served = {}
     for name, values in weights.items():  # in the order of the layers, as the model's are
         served.setdefault(role(name), []).extend(values)
-    head = model.get_layer("mask_head")
+    head = model.get_layer(MASK_HEAD)
     for weight in model.weights:
         if role(weight.path) in served and not weight.path.startswith(head.path):
             weight.assign(served[role(weight.path)].pop(0))
     first, offset = model.get_layer("projection").get_weights()
-    kernel = np.linalg.pinv(first) @ weights["mask_head/kernel"][0]
-    head.set_weights([kernel, weights["mask_head/bias"][0] - offset @ kernel])
+    kernel = np.linalg.pinv(first) @ weights[f"{MASK_HEAD}/kernel"][0]
+    head.set_weights([kernel, weights[f"{MASK_HEAD}/bias"][0] - offset @ kernel])
 
 
 def main():
