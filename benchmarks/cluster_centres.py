@@ -43,12 +43,12 @@ def main():
 
 
 def cosine(song, model):
-    config = model.features
-    mixture = sum(song.load(config.sample_rate).values())
-    sample = SongSample(config)
-    log_mel = waveform_to_log_mel(mixture, config)
-    sample.push(split_chunks(log_mel, config, overlap=0.0).numpy())
-    vectors, _, _ = fitting_sample(sample, model.embeddings, None, config)
+    features = model.features
+    mixture = sum(song.load(features.sample_rate).values())
+    sample = SongSample(features)
+    log_mel = waveform_to_log_mel(mixture, features)
+    sample.push(split_chunks(log_mel, features, overlap=0.0).numpy())
+    vectors, _, _ = fitting_sample(sample, model.embeddings, None, features)
     return centres_cosine(fit_clusters(vectors))
 
 

@@ -24,11 +24,11 @@ class SongSample:
     """Chunks from all over a song, however long, and its loudest bin.
 
     Args:
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
     """
 
-    def __init__(self, config):
-        self.config = config
+    def __init__(self, features):
+        self.features = features
         self.chunks, self.stride, self.count = [], 1, 0
         self.loudest = -np.inf
 
@@ -48,10 +48,10 @@ class SongSample:
         if len(chosen) > FIT_CHUNKS:
             chosen = [chosen[i] for i in np.linspace(0, len(chosen) - 1, FIT_CHUNKS).astype(int)]
         chunks = np.stack(chosen)
-        return chunks, sounding(chunks, self.loudest, self.config)
+        return chunks, sounding(chunks, self.loudest, self.features)
 
 
-def vocal_side(sample, embed, config, head=None, swap=False):
+def vocal_side(sample, embed, features, head=None, swap=False):
     """Cluster a song's embeddings, and tell which cluster is the vocals.
 
     Two clusters are fitted to a sample of the bins that sound (within 50 dB
@@ -66,7 +66,7 @@ def vocal_side(sample, embed, config, head=None, swap=False):
         sample: `SongSample` of the whole song.
         embed: maps chunks [n, chunk_frames, n_mels] to embeddings
             [n, chunk_frames, n_mels, D].
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
         head: maps chunks to the head's vocal masks, the chunks' shape; None
             for `dc`.
         swap: take the other cluster as the vocals.
@@ -77,7 +77,7 @@ def vocal_side(sample, embed, config, head=None, swap=False):
         cluster's centre is the nearer one. Nothing is vocal in a song without
         vocals (everything when swapped).
     """
-    fitting = fitting_sample(sample, embed, head, config)
+    fitting = fitting_sample(sample, embed, head, features)
     if fitting is None:
         return _all_or_nothing(swap)
     vectors, head_values, low = fitting
@@ -105,7 +105,7 @@ def binary_masks(embeddings, direction, threshold):
     return tf.cast(tf.reduce_sum(embeddings * direction, -1) > threshold, tf.float32)
 
 
-def fitting_sample(sample, embed, head, config):
+def fitting_sample(sample, embed, head, features):
     """Sounding bins from chunks all over the song.
 
     Returns:
@@ -124,7 +124,7 @@ def fitting_sample(sample, embed, head, config):
             [np.asarray(network(tf.constant(chunks[g])))[chosen[g]] for g in groups]
         )
 
-    low = np.broadcast_to(mel_centres(config) < LOW_HZ, sounds.shape)[chosen]
+    low = np.broadcast_to(mel_centres(features) < LOW_HZ, sounds.shape)[chosen]
     return of_chosen(embed), None if head is None else of_chosen(head), low
 
 

@@ -20,14 +20,14 @@ from vocaltrack.models import vocals_mask
 from vocaltrack.serving import as_served
 
 
-def separate_waveform(waveform, predict, config):
+def separate_waveform(waveform, predict, features):
     """Separate waveforms with the mixture's phase.
 
     Args:
-        waveform: float32 [batch, samples] at `config.sample_rate`.
+        waveform: float32 [batch, samples] at `features.sample_rate`.
         predict: maps log-mel chunks [n, chunk_frames, n_mels] to the vocals'
             masks of that shape.
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         (vocals, accompaniment), float32 [batch, samples]; they sum to the
@@ -36,9 +36,9 @@ def separate_waveform(waveform, predict, config):
 
     @tf.autograph.experimental.do_not_convert
     def separate_one(mixture):
-        spectrum = stft(mixture, config)
-        mask = song_mask(log_mel(spectrum, config), predict, config)
-        return inverse_stft(apply_mask(spectrum, mask, config), tf.shape(mixture)[0], config)
+        spectrum = stft(mixture, features)
+        mask = song_mask(log_mel(spectrum, features), predict, features)
+        return inverse_stft(apply_mask(spectrum, mask, features), tf.shape(mixture)[0], features)
 
     # At least one, since nothing says of how many samples the results of none would be.
     vocals = tf.map_fn(separate_one, _at_least_one(waveform), parallel_iterations=1)
@@ -55,13 +55,13 @@ def _at_least_one(batch):
 class _Served(tf.Module):
     """The traced functions of one network."""
 
-    def __init__(self, model, config, contract_file):
+    def __init__(self, model, features, contract_file):
         super().__init__()
-        model = as_served(model, config)
+        model = as_served(model, features)
         # Not the model itself, with which Keras would save functions of its own.
         self.weights = [weight.value for weight in model.weights]
         self.contract = tf.saved_model.Asset(str(contract_file))
-        chunk = tf.TensorSpec([None, config.chunk_frames, config.n_mels], tf.float32, "log_mel")
+        chunk = tf.TensorSpec([None, features.chunk_frames, features.n_mels], tf.float32, "log_mel")
         waveform = tf.TensorSpec([None, None], tf.float32, "waveform")
         self.endpoints = {}
         if model.name != "dc":
@@ -76,7 +76,7 @@ class _Served(tf.Module):
             def serving_default(waveform):
                 # Calls `masks`, so that the file does not hold its network again, and loads faster.
                 vocals, rest = separate_waveform(
-                    waveform, lambda chunks: masks(chunks)["vocals_mask"], config
+                    waveform, lambda chunks: masks(chunks)["vocals_mask"], features
                 )
                 return {"vocals": vocals, "accompaniment": rest}
 
@@ -90,13 +90,13 @@ class _Served(tf.Module):
             self.endpoints["embeddings"] = embeddings
 
 
-def export(model, config, folder, heard=(), validated=()):
+def export(model, features, folder, heard=(), validated=()):
     """Write a network as a SavedModel, replacing one that is there and what was
     put into its folder, such as a model card.
 
     Args:
         model: `keras.Model` named dc, hdc, unet or uhnet.
-        config: `FeatureConfig` that it was trained with.
+        features: `FeatureConfig` that it was trained with.
         folder: target folder.
         heard: keys of the songs that it learnt from, see `songs_heard`.
         validated: keys of the songs whose loss chose its weights.
@@ -111,7 +111,7 @@ def export(model, config, folder, heard=(), validated=()):
     contract = {
         "contract": CONTRACT_VERSION,
         "model": model.name,
-        "features": config.to_dict(),
+        "features": features.to_dict(),
         "vocaltrack": __version__,
         "tensorflow": tf.__version__,
         "heard": list(heard),
@@ -121,7 +121,7 @@ def export(model, config, folder, heard=(), validated=()):
     def fill(temporary):
         contract_file = Path(temporary) / Path(CONTRACT_ASSET).name
         write_json(contract_file, contract)
-        served = _Served(model, config, contract_file)
+        served = _Served(model, features, contract_file)
         try:
             tf.saved_model.save(served, str(temporary), signatures=served.endpoints)
         except tf.errors.OpError as error:

@@ -16,10 +16,10 @@ BATCH_FRAMES = 256
 OVERLAPPING = 4  # windows over each sample
 
 
-def window_length(sample_rate, config):
+def window_length(sample_rate, features):
     """Samples of the STFT window at a rate: about n_fft at the network's
     rate, and of a length that the FFT is fast for."""
-    quarter = -(-config.n_fft * sample_rate // (config.sample_rate * OVERLAPPING))
+    quarter = -(-features.n_fft * sample_rate // (features.sample_rate * OVERLAPPING))
     return OVERLAPPING * scipy.fft.next_fast_len(max(8, quarter), real=True)
 
 
@@ -29,16 +29,16 @@ class GainStream:
     Args:
         channels: number of channels.
         sample_rate: Hz of the mixture.
-        config: `FeatureConfig` of the mask.
+        features: `FeatureConfig` of the mask.
     """
 
-    def __init__(self, channels, sample_rate, config):
-        self.size = window_length(sample_rate, config)
+    def __init__(self, channels, sample_rate, features):
+        self.size = window_length(sample_rate, features)
         self.hop = self.size // OVERLAPPING
         # Those within the network's range; all above have one gain, that of the first of them.
-        self.network_bins = 1 + self.size * config.sample_rate // (2 * sample_rate)
-        self.to_bins = mel_to_bins(config, sample_rate, self.size)[:, : self.network_bins + 1]
-        self.per_sample = config.sample_rate / config.hop_length / sample_rate  # mask frames
+        self.network_bins = 1 + self.size * features.sample_rate // (2 * sample_rate)
+        self.to_bins = mel_to_bins(features, sample_rate, self.size)[:, : self.network_bins + 1]
+        self.per_sample = features.sample_rate / features.hop_length / sample_rate  # mask frames
         self.window = _window(self.size)
         lead = self.size - self.hop
         self.audio = np.zeros((channels, lead), np.float32)

@@ -89,7 +89,7 @@ def magnitude_to_audio(magnitude, hop_length, samples):
     return waveform.astype(np.float32)
 
 
-def mel_power_to_audio(power, config):
+def mel_power_to_audio(power, features):
     """Mel power to audio, for listening only.
 
     Each band's power is spread evenly over the bins of its triangle; the
@@ -98,14 +98,14 @@ def mel_power_to_audio(power, config):
 
     Args:
         power: float32 [frames, n_mels].
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         float32 [(frames - 1) * hop_length], at most full scale.
     """
-    widths = mel_filterbank(config).sum(axis=1)
-    to_bins = mel_to_bins(config, config.sample_rate, config.n_fft)
+    widths = mel_filterbank(features).sum(axis=1)
+    to_bins = mel_to_bins(features, features.sample_rate, features.n_fft)
     linear = (power / np.maximum(widths, 1e-9)) @ to_bins
-    samples = (len(power) - 1) * config.hop_length
-    audio = magnitude_to_audio(np.sqrt(linear).T, config.hop_length, samples)
+    samples = (len(power) - 1) * features.hop_length
+    audio = magnitude_to_audio(np.sqrt(linear).T, features.hop_length, samples)
     return audio / max(1.0, np.max(np.abs(audio)))

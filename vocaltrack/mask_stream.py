@@ -50,15 +50,15 @@ class ChunkPieces:
     computed from.
 
     Args:
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
     """
 
-    def __init__(self, config, overlap):
-        self.config, self.step = config, chunk_step(config, overlap)
-        self.margin = config.margin_frames
+    def __init__(self, features, overlap):
+        self.features, self.step = features, chunk_step(features, overlap)
+        self.margin = features.margin_frames
         # Starts with the silence that the STFT puts before a song.
-        self.wave = np.zeros(self.margin * config.hop_length, np.float32)
+        self.wave = np.zeros(self.margin * features.hop_length, np.float32)
         self.first = 0  # frame of the song that follows the margin in `wave`
         self.samples = 0
         self.chunks = 0
@@ -66,7 +66,7 @@ class ChunkPieces:
     @property
     def frames(self):
         """Frames of the song so far."""
-        return 1 + self.samples // self.config.hop_length
+        return 1 + self.samples // self.features.hop_length
 
     def push(self, waveform, last=False):
         """Add samples.
@@ -85,22 +85,22 @@ class ChunkPieces:
         while chunks := self._ready(last):
             yield self._piece(self.chunks * self.step, chunks), _ALL_FRAMES, 0
             self.chunks += chunks
-            self._forget_before(self.chunks * self.step - self.config.chunk_frames)
+            self._forget_before(self.chunks * self.step - self.features.chunk_frames)
         if last:
-            start = max(0, self.frames - self.config.chunk_frames)
+            start = max(0, self.frames - self.features.chunk_frames)
             yield self._piece(start, 1), self.frames - start, self.chunks * self.step - start
 
     def _ready(self, last):
         """How many chunks before the last can be computed now, at most a group."""
-        size = self.config.chunk_frames
+        size = self.features.chunk_frames
         if last:
             return min(GROUP, -(-max(0, self.frames - size) // self.step) - self.chunks)
         return GROUP if len(self.wave) >= sum(self._place(self.chunks * self.step, GROUP)) else 0
 
     def _place(self, start, chunks):
         """Where a piece begins in `wave`, and its length in samples."""
-        span = (chunks - 1) * self.step + self.config.chunk_frames + 2 * self.margin
-        return (start - self.first) * self.config.hop_length, span * self.config.hop_length
+        span = (chunks - 1) * self.step + self.features.chunk_frames + 2 * self.margin
+        return (start - self.first) * self.features.hop_length, span * self.features.hop_length
 
     def _piece(self, start, chunks):
         begin, length = self._place(start, chunks)
@@ -109,7 +109,7 @@ class ChunkPieces:
 
     def _forget_before(self, frame):
         frame = max(self.first, frame)
-        self.wave = self.wave[(frame - self.first) * self.config.hop_length :]
+        self.wave = self.wave[(frame - self.first) * self.features.hop_length :]
         self.first = frame
 
 
@@ -120,19 +120,19 @@ class MaskStream:
 
     Args:
         predict: maps chunks [n, chunk_frames, n_mels] to the vocals' masks.
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
         pool: `concurrent.futures.Executor` that calls `predict`. While a group of chunks
             is computed, the next one is too: a network alone does not keep all cores
             busy, since its parts wait for each other.
     """
 
-    def __init__(self, predict, config, overlap, pool):
-        self.predict, self.config, self.overlap, self.pool = predict, config, overlap, pool
-        self.pieces = ChunkPieces(config, overlap)
-        self.ramp = cross_fade(config)
+    def __init__(self, predict, features, overlap, pool):
+        self.predict, self.features, self.overlap, self.pool = predict, features, overlap, pool
+        self.pieces = ChunkPieces(features, overlap)
+        self.ramp = cross_fade(features)
         # Weighted sum and weights of the frames that the next chunks cover too.
-        self.sum = np.zeros((0, config.n_mels), np.float32)
+        self.sum = np.zeros((0, features.n_mels), np.float32)
         self.weight = np.zeros((0, 1), np.float32)
         self.under_way = collections.deque()
         self.done = 0
@@ -147,7 +147,7 @@ class MaskStream:
         Returns:
             float32 [frames, n_mels], what follows what was returned before.
         """
-        frames = [np.zeros((0, self.config.n_mels), np.float32)]
+        frames = [np.zeros((0, self.features.n_mels), np.float32)]
         for piece in self.pieces.push(waveform, last):
             self.under_way.append(self.pool.submit(self._computed, *piece))
             if len(self.under_way) == AT_ONCE:
@@ -163,7 +163,7 @@ class MaskStream:
         return mask
 
     def _computed(self, piece, valid, early):
-        masks = self.predict(piece_to_chunks(piece, valid, self.config, self.overlap))
+        masks = self.predict(piece_to_chunks(piece, valid, self.features, self.overlap))
         return np.roll(masks, -early, axis=1)
 
     def _join(self, chunks):
@@ -172,9 +172,9 @@ class MaskStream:
         In numpy, since TensorFlow takes forty times as long for so little outside of
         a graph.
         """
-        step, size = self.pieces.step, self.config.chunk_frames
+        step, size = self.pieces.step, self.features.chunk_frames
         length = (len(chunks) - 1) * step + size
-        total = np.zeros((length, self.config.n_mels), np.float32)
+        total = np.zeros((length, self.features.n_mels), np.float32)
         weight = np.zeros((length, 1), np.float32)
         total[: len(self.sum)], weight[: len(self.sum)] = self.sum, self.weight
         for number, chunk in enumerate(chunks):
@@ -186,32 +186,32 @@ class MaskStream:
         return total[:done] / weight[:done]
 
 
-def piece_to_chunks(piece, valid, config, overlap):
+def piece_to_chunks(piece, valid, features, overlap):
     """The chunks of a piece of `ChunkPieces`.
 
     Args:
         piece: float32 [m].
         valid: how many frames lie within the song; the others are silence.
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
         overlap: share of a chunk that its neighbour covers too.
 
     Returns:
         float32 [n, chunk_frames, n_mels], log-mel in dB.
     """
-    return _chunker(config, overlap)(piece, valid)
+    return _chunker(features, overlap)(piece, valid)
 
 
 @functools.lru_cache(maxsize=8)
-def _chunker(config, overlap):
+def _chunker(features, overlap):
     """`piece_to_chunks` as a graph, which takes half the time."""
-    margin = config.margin_frames
+    margin = features.margin_frames
     signature = [tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32)]
 
     @tf.function(input_signature=signature, autograph=False)
     def chunks_of(piece, valid):
-        frames = waveform_to_log_mel(piece, config)[margin : -margin - 1]
+        frames = waveform_to_log_mel(piece, features)[margin : -margin - 1]
         within = tf.range(tf.shape(frames)[0]) < valid
-        frames = tf.where(within[:, tf.newaxis], frames, config.floor_db)
-        return split_chunks(frames, config, overlap)
+        frames = tf.where(within[:, tf.newaxis], frames, features.floor_db)
+        return split_chunks(frames, features, overlap)
 
     return chunks_of

@@ -145,12 +145,12 @@ def encode_chunk(streams, kind):
     return example.SerializeToString(deterministic=True)
 
 
-def parse_chunks(serialized, config):
+def parse_chunks(serialized, features):
     """Decode a batch of records, in the graph.
 
     Args:
         serialized: string tensor [batch].
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         dict from the names in `STREAMS` to float32
@@ -160,7 +160,7 @@ def parse_chunks(serialized, config):
 
     spec = {name: tf.io.FixedLenFeature([], tf.string) for name in (*STREAMS, "kind")}
     parsed = tf.io.parse_example(serialized, spec)
-    shape = [-1, config.chunk_frames, config.n_mels]
+    shape = [-1, features.chunk_frames, features.n_mels]
     chunks = {
         name: tf.reshape(tf.cast(tf.io.decode_raw(parsed[name], tf.float16), tf.float32), shape)
         for name in STREAMS

@@ -8,12 +8,12 @@ from vocaltrack.silence import as_heard
 from vocaltrack.unet import NORM
 
 
-def as_served(model, config):
+def as_served(model, features):
     """A network as it is exported.
 
     Args:
         model: a `keras.Model` of `models`; not changed.
-        config: `FeatureConfig` that it was trained with.
+        features: `FeatureConfig` that it was trained with.
 
     Returns:
         `keras.Model` with the outputs at inference that the model has for what
@@ -21,7 +21,7 @@ def as_served(model, config):
     """
     faster = served_clustering if isinstance(model.output, dict) else served_unet
     log_mel = keras.Input(model.input.shape[1:])
-    heard = layers.Lambda(as_heard, arguments={"config": config}, name="heard")(log_mel)
+    heard = layers.Lambda(as_heard, arguments={"features": features}, name="heard")(log_mel)
     return keras.Model(log_mel, faster(model)(heard), name=model.name)
 
 

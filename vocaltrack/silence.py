@@ -12,7 +12,7 @@ FALL_DB = 32.0  # from the lowest band to the highest, as the mean of the traini
 EMPTY_DB = (28.0, 48.0)  # below the level expected, where emptiness begins and is complete
 
 
-def fill_silence(log_mel, config):
+def fill_silence(log_mel, features):
     """Chunks whose silent frames are the mean of their others.
 
     A frame is silent when none of its bands sounds, see `mel.sounding`, nor lies more than
@@ -24,20 +24,20 @@ def fill_silence(log_mel, config):
 
     Args:
         log_mel: float32 [batch, time, mel] in dB.
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         float32 [batch, time, mel]; a chunk that is all silence stays so.
     """
     peaks = ops.max(log_mel, axis=2, keepdims=True)
-    audible = sounding(peaks, ops.max(peaks, axis=1, keepdims=True), config)
-    audible = ops.cast(audible | (peaks > config.floor_db + QUIET_DB), log_mel.dtype)
+    audible = sounding(peaks, ops.max(peaks, axis=1, keepdims=True), features)
+    audible = ops.cast(audible | (peaks > features.floor_db + QUIET_DB), log_mel.dtype)
     frames = ops.sum(audible, axis=1, keepdims=True)
     mean = ops.sum(log_mel * audible, axis=1, keepdims=True) / ops.maximum(frames, 1.0)
     return ops.where((audible > 0.0) | (frames == 0.0), log_mel, mean)
 
 
-def fill_bands(log_mel, config):
+def fill_bands(log_mel, features):
     """Chunks whose empty bands hold the noise that is expected there.
 
     In each frame a band is expected to have the mean power of all bands, but for the slope
@@ -52,7 +52,7 @@ def fill_bands(log_mel, config):
 
     Args:
         log_mel: float32 [batch, time, mel] in dB.
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         float32 [batch, time, mel]: in empty bands the power of each bin and of the noise, in
@@ -60,10 +60,10 @@ def fill_bands(log_mel, config):
         all silent stay so.
     """
     per_db = math.log(10.0) / 10.0  # of the natural logarithm of a power
-    slope = (FALL_DB / config.n_mels * np.arange(config.n_mels)).astype(np.float32)
-    floor = config.floor_db + FLOOR_MARGIN_DB
-    level = ops.where(log_mel > floor, log_mel + slope, config.floor_db - 100.0)
-    power = ops.logsumexp(per_db * level, axis=2, keepdims=True) - math.log(config.n_mels)
+    slope = (FALL_DB / features.n_mels * np.arange(features.n_mels)).astype(np.float32)
+    floor = features.floor_db + FLOOR_MARGIN_DB
+    level = ops.where(log_mel > floor, log_mel + slope, features.floor_db - 100.0)
+    power = ops.logsumexp(per_db * level, axis=2, keepdims=True) - math.log(features.n_mels)
     expected = power / per_db - slope
     filled = ops.logaddexp(per_db * log_mel, per_db * expected) / per_db
     highest = ops.max(log_mel, axis=1, keepdims=True)
@@ -74,14 +74,14 @@ def fill_bands(log_mel, config):
     return log_mel + emptiness * (filled - log_mel)
 
 
-def as_heard(log_mel, config):
+def as_heard(log_mel, features):
     """What the networks hear of log-mel chunks, in training as when they are served.
 
     Args:
         log_mel: float32 [batch, time, mel] in dB.
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         float32 [batch, time, mel].
     """
-    return fill_bands(fill_silence(log_mel, config), config)
+    return fill_bands(fill_silence(log_mel, features), features)

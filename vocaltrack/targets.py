@@ -21,7 +21,7 @@ def binary_mask(vocals_db, accompaniment_db):
     return ops.cast(vocals_db > accompaniment_db, "float32")
 
 
-def proportion_mask(vocals_db, accompaniment_db, config):
+def proportion_mask(vocals_db, accompaniment_db, features):
     """The vocals' share of the mel power (paper, Fig. 2): Pv / (Pv + Pa).
 
     A bin where the vocals lie on the power floor is 0, also where the
@@ -30,13 +30,13 @@ def proportion_mask(vocals_db, accompaniment_db, config):
     Args:
         vocals_db: float32 [...], log-mel of the vocals in dB.
         accompaniment_db: the same of the accompaniment.
-        config: `FeatureConfig`, for the floor.
+        features: `FeatureConfig`, for the floor.
 
     Returns:
         float32 [...] between 0 and 1.
     """
     share = ops.sigmoid((vocals_db - accompaniment_db) * (np.log(10.0) / 10.0))
-    return ops.where(vocals_db > config.floor_db + FLOOR_MARGIN_DB, share, 0.0)
+    return ops.where(vocals_db > features.floor_db + FLOOR_MARGIN_DB, share, 0.0)
 
 
 def power_weight(mixture_db, exponent):

@@ -23,14 +23,14 @@ from vocaltrack.shards import CHUNKS_PER_EXCERPT
 TAPS = 8  # of the interpolation, to either side
 
 
-def unpadded_samples(config):
+def unpadded_samples(features):
     """Samples of an excerpt, which its frames cover without padding."""
-    return (CHUNKS_PER_EXCERPT * config.chunk_frames - 1) * config.hop_length + config.n_fft
+    return (CHUNKS_PER_EXCERPT * features.chunk_frames - 1) * features.hop_length + features.n_fft
 
 
-def rooms(config):
+def rooms(features):
     """The noise that rooms and roughness are made of, float32 [ROOMS, samples]."""
-    size = (ROOMS, unpadded_samples(config))
+    size = (ROOMS, unpadded_samples(features))
     return np.random.default_rng(0).standard_normal(size).astype(np.float32)
 
 
@@ -124,17 +124,17 @@ def reverberate(audio, noise, decay, wet, sample_rate):
     return audio + wet[:, None] * ops.irfft(product, size)[:, : audio.shape[1]]
 
 
-def stft(audio, config):
+def stft(audio, features):
     """(real, imaginary) of [..., samples], [..., frames, bins] each, unpadded."""
-    parts = config.n_fft // config.hop_length
-    frames = audio.shape[-1] // config.hop_length - parts + 1
-    hops = ops.reshape(audio, (*audio.shape[:-1], -1, config.hop_length))
+    parts = features.n_fft // features.hop_length
+    frames = audio.shape[-1] // features.hop_length - parts + 1
+    hops = ops.reshape(audio, (*audio.shape[:-1], -1, features.hop_length))
     framed = ops.concatenate([hops[..., i : i + frames, :] for i in range(parts)], axis=-1)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(config.n_fft) / config.n_fft)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(features.n_fft) / features.n_fft)
     return ops.rfft(framed * window.astype(np.float32))
 
 
-def mix(waveforms, noise, draws, config):
+def mix(waveforms, noise, draws, features):
     """Excerpts as the chunks that a network learns from.
 
     Args:
@@ -149,20 +149,20 @@ def mix(waveforms, noise, draws, config):
             "compression" of the voices (the share taken away), "rough" and "flutter"
             (`roughen`), "late" and "softer" of their echo, "room", "decay" and "wet" of their
             reverberation; "passages" (`passages.draw_passages`).
-        config: `FeatureConfig`.
+        features: `FeatureConfig`.
 
     Returns:
         dict from "mixture", "vocals" and "accompaniment" to float32
         [excerpts * 4, chunk_frames, n_mels] in dB.
     """
-    count, samples = draws["start"].shape[0], unpadded_samples(config)
+    count, samples = draws["start"].shape[0], unpadded_samples(features)
     audio = resample(
         waveforms, ops.reshape(draws["start"], (-1,)), ops.reshape(draws["speed"], (-1,)), samples
     )
     audio = ops.reshape(audio, (count, SLOTS, samples))
     room = ops.take(noise, draws["room"], axis=0)
     flutter, rough = (ops.expand_dims(draws[name], -1) for name in ("flutter", "rough"))
-    voices = roughen(audio[:, :2], room[:, None], flutter, rough, config.sample_rate)
+    voices = roughen(audio[:, :2], room[:, None], flutter, rough, features.sample_rate)
     audio = ops.concatenate([voices, audio[:, 2:]], axis=1)
     audio = overdrive(audio, draws["clip"][:, :, None])
     first, second = audio[:, ::2], audio[:, 1::2]  # [count, voice and music, samples]
@@ -173,30 +173,30 @@ def mix(waveforms, noise, draws, config):
             room,
             draws["decay"],
             draws["wet"],
-            config.sample_rate,
+            features.sample_rate,
         )
         for voice in (first, second)
     ]
     audio = ops.stack([*voices, first[:, 1], second[:, 1]], axis=1)
-    whole = _spectra(audio, config)
+    whole = _spectra(audio, features)
     powers = [ops.square(real) + ops.square(imag) for real, imag in whole]
-    gains = colour_gain(draws["colour"], config)[:, :, None]
+    gains = colour_gain(draws["colour"], features)[:, :, None]
     shaped = [
         *(_voice_gain(powers[i], draws, i) * gains[:, i] for i in (0, 1)),
-        drums_gain(powers[2], draws["drums"][:, 0], config) * gains[:, 2],
+        drums_gain(powers[2], draws["drums"][:, 0], features) * gains[:, 2],
         gains[:, 3],
     ]
-    factors = _factors(*_stems(whole, shaped), draws, config)
-    passages = passage_gains(draws["passages"], samples, config.sample_rate)
-    there = _stems(_spectra(audio * ops.repeat(passages, 2, axis=1), config), shaped)
+    factors = _factors(*_stems(whole, shaped), draws, features)
+    passages = passage_gains(draws["passages"], samples, features.sample_rate)
+    there = _stems(_spectra(audio * ops.repeat(passages, 2, axis=1), features), shaped)
     vocals, music = ([factor * part for part in stem] for factor, stem in zip(factors, there))
-    return _chunks(vocals, music, config)
+    return _chunks(vocals, music, features)
 
 
-def _spectra(audio, config):
+def _spectra(audio, features):
     """(real, imaginary) of each of four stems, [excerpts, frames, bins]; audio is
     [excerpts, 4, samples]."""
-    return [stft(audio[:, number], config) for number in range(SLOTS)]
+    return [stft(audio[:, number], features) for number in range(SLOTS)]
 
 
 def _stems(spectra, gains):
@@ -211,31 +211,31 @@ def _voice_gain(power, draws, number):
     return gains * compressor_gain(power * gains**2, draws["compression"][:, number])
 
 
-def _factors(vocals, music, draws, config):
+def _factors(vocals, music, draws, features):
     """The factors of vocals and music, [n, 1, 1] each, for the balance and the level that
     were drawn."""
     kind, balance = draws["kind"], draws["balance"]
-    voice_level, music_level = _level(vocals, config), _level(music, config)
+    voice_level, music_level = _level(vocals, features), _level(music, features)
     amalgamated = limited(music_level / voice_level)
     factor = ops.where(kind == KINDS.index("amalgamation"), amalgamated, 1.0) * balance
     factor = ops.where(kind == KINDS.index("instrumental"), 0.0, factor)[:, None, None]
     mixture = [factor * a + b for a, b in zip(vocals, music)]
-    level = limited(draws["level"] / _level(mixture, config))[:, None, None]
+    level = limited(draws["level"] / _level(mixture, features))[:, None, None]
     return level * factor, level
 
 
-def _level(spectrum, config):
+def _level(spectrum, features):
     """Root mean square of the waveform behind a spectrum, [n], by Parseval."""
     power = ops.sum(ops.square(spectrum[0]) + ops.square(spectrum[1]), axis=-1)
-    return ops.sqrt(2.0 * ops.mean(power, axis=-1) / (0.375 * config.n_fft**2) + 1e-12)
+    return ops.sqrt(2.0 * ops.mean(power, axis=-1) / (0.375 * features.n_fft**2) + 1e-12)
 
 
-def _chunks(vocals, music, config):
-    filters = mel_filterbank(config).T
+def _chunks(vocals, music, features):
+    filters = mel_filterbank(features).T
     mixture = [a + b for a, b in zip(vocals, music)]
     chunks = {}
     for name, (real, imag) in zip(STREAMS, (mixture, vocals, music)):
         power = ops.matmul(ops.square(real) + ops.square(imag), filters)
-        decibels = 10.0 / np.log(10.0) * ops.log(ops.maximum(power, config.power_floor))
-        chunks[name] = ops.reshape(decibels, (-1, config.chunk_frames, config.n_mels))
+        decibels = 10.0 / np.log(10.0) * ops.log(ops.maximum(power, features.power_floor))
+        chunks[name] = ops.reshape(decibels, (-1, features.chunk_frames, features.n_mels))
     return chunks

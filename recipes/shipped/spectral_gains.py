@@ -40,11 +40,11 @@ def formant_gain(power, factor):
     return ops.exp(ops.clip(change, -largest, largest))
 
 
-def colour_gain(points, config):
+def colour_gain(points, features):
     """The gain of each bin, [..., bins], of `augmentation.colour`; points are in dB."""
     lowest, points_of_curve = augmentation.COLOUR_LOWEST_HZ, augmentation.COLOUR_POINTS
-    hertz = np.maximum(np.fft.rfftfreq(config.n_fft, 1 / config.sample_rate), lowest)
-    places = np.log2(np.geomspace(lowest, config.sample_rate / 2, points_of_curve))
+    hertz = np.maximum(np.fft.rfftfreq(features.n_fft, 1 / features.sample_rate), lowest)
+    places = np.log2(np.geomspace(lowest, features.sample_rate / 2, points_of_curve))
     unit = np.eye(len(places))
     basis = np.stack([np.interp(np.log2(hertz), places, one) for one in unit])
     return ops.power(10.0, ops.matmul(points, basis.astype(np.float32)) / 20.0)
@@ -82,14 +82,14 @@ def _as_loud(power, changed):
     return limited(ops.sqrt((before + 1e-12) / (after + 1e-12)))
 
 
-def drums_gain(power, factor, config):
+def drums_gain(power, factor, features):
     """The gain that makes what is struck louder, [n, frames, bins]; factor is [n]. The
     loudness of the whole stays.
 
     See `augmentation.change_drums`; means of roots stand for its medians.
     """
     root = ops.power(power + 1e-12, 0.25)
-    per_frame = augmentation.DRUMS_FFT // 2 // config.hop_length
+    per_frame = augmentation.DRUMS_FFT // 2 // features.hop_length
     lasting = moving_mean(root, augmentation.DRUMS_FRAMES * per_frame // 2 * 2 + 1, 1)
     struck = moving_mean(root, augmentation.DRUMS_FRAMES, 2)
     share = 1.0 / (1.0 + ops.power(lasting / struck, 4.0))
