@@ -9,12 +9,13 @@ from vocaltrack.metrics import mean, median
 from vocaltrack.progress import counted, say_beside_bar
 from vocaltrack.song_scores import METRICS, leakage, score_native, score_song
 
-METRIC = "museval BSS Eval v4, 1 s frames, median over "
-FRAMES = (
-    METRIC
+# What a report says of its metric.
+_BSS_EVAL = "museval BSS Eval v4, 1 s frames, median over "
+METRIC = (
+    _BSS_EVAL
     + "the frames in which the vocals sound (SDR 0 dB where none come out; filters regularised)"
 )
-ALL_FRAMES = METRIC + "all frames that it scores, at each song's own rate and channels"
+METRIC_NATIVE = _BSS_EVAL + "all frames that it scores, at each song's own rate and channels"
 
 
 def evaluate(songs, separators, native=False):
@@ -81,7 +82,7 @@ def evaluate(songs, separators, native=False):
         report[what] = {label: keys for label, keys in known.items() if keys}
     report["summary"] = _summary(report)
     report["versions"] = versions()
-    report["versions"]["metric"] = ALL_FRAMES if native else FRAMES
+    report["versions"]["metric"] = METRIC_NATIVE if native else METRIC
     return report
 
 
