@@ -170,12 +170,12 @@ def scores(model, report):
     """Medians of the systems of one model over the validation songs."""
     systems = ["mixture", "oracle", *(s for s in report["summary"] if s.split(":")[0] == model)]
     groups = {
-        "MIR-1K": [k for k in report["songs"] if k.startswith("MIR-1K/")],
+        "songs of MIR-1K": [k for k in report["songs"] if k.startswith("MIR-1K/")],
         "other songs": [k for k in report["songs"] if not k.startswith("MIR-1K/")],
     }
     yield (
-        f"Validation songs at 16 kHz, median over songs; {report['versions']['metric']} "
-        f"(museval {report['versions']['museval']}). `evaluate.py` as in "
+        f"Validation songs at 16 kHz, median over songs; {report['versions']['metric']}; "
+        f"museval {report['versions']['museval']}. `evaluate.py` as in "
         "[train.sh](../../recipes/shipped/train.sh); the whole reports are "
         "[mir1k.json](../../recipes/shipped/mir1k.json) and "
         "[stems.json](../../recipes/shipped/stems.json)."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make the shipped models from the data: about fifteen hours on two CPU cores, a third
-# of them with AMX, and three quarters of an hour on a GPU.
+# Make the shipped models from the data: about fifteen hours on two CPU cores, a third of that
+# time in bfloat16 (AMD's from Zen 4 on, Intel's with AMX), and three quarters of an hour on a GPU.
 #
 #     recipes/shipped/train.sh DATA
 #
@@ -20,7 +20,7 @@ python -c "import jax; assert jax.default_backend() == 'gpu'" 2> /dev/null || {
     exit 2
 }
 command -v fluidsynth > /dev/null && [ -e /usr/share/sounds/sf2/FluidR3_GM.sf2 ] || {
-    echo "The last stages need FluidSynth: apt install fluidsynth fluid-soundfont-gm" >&2
+    echo "The last but one stage needs FluidSynth: apt install fluidsynth fluid-soundfont-gm" >&2
     exit 2
 }
 for model in dc hdc unet uhnet; do
