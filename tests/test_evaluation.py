@@ -16,9 +16,9 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.datasets import read_stems
 from vocaltrack.errors import UserError
 from vocaltrack.evaluation import evaluate, table
-from vocaltrack.metrics import level_db, mask_psnr, museval_metrics
+from vocaltrack.metrics import METRICS, SOUND_METRICS, level_db, mask_psnr, museval_metrics
 from vocaltrack.separator import Separator
-from vocaltrack.song_scores import METRICS, SOUND_METRICS, oracle_mask
+from vocaltrack.song_scores import oracle_mask
 from vocaltrack.songs import Song
 
 

@@ -15,7 +15,7 @@ from vocaltrack.config import MODEL_NAMES
 from vocaltrack.contract import read_contract
 from vocaltrack.evaluation import _summary, table
 from vocaltrack.jsonfiles import write_json
-from vocaltrack.song_scores import METRICS
+from vocaltrack.metrics import METRICS
 
 PAGES = {
     folder: (REPOSITORY / folder / "README.md").read_text(encoding="utf-8")

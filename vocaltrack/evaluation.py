@@ -5,9 +5,9 @@ import importlib.metadata
 import numpy as np
 
 from vocaltrack.errors import UserError, one_line
-from vocaltrack.metrics import mean, median
+from vocaltrack.metrics import METRICS, mean, median
 from vocaltrack.progress import counted, say_beside_bar
-from vocaltrack.song_scores import METRICS, leakage, score_native, score_song
+from vocaltrack.song_scores import leakage, score_native, score_song
 
 # What a report says of its metric.
 _BSS_EVAL = "museval BSS Eval v4, 1 s frames, median over "

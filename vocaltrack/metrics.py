@@ -7,6 +7,8 @@ import numpy as np
 
 from vocaltrack.files import package_folder
 
+SOUND_METRICS = ("SDR", "SIR", "ISR", "SAR", "SI-SDR", "SI-SDRi")
+METRICS = (*SOUND_METRICS, "PSNR", "accuracy", "IoU")
 RIDGE = 1e-7
 SILENT_FRAME_DB = 60.0
 

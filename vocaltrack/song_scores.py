@@ -16,9 +16,6 @@ from vocaltrack.metrics import (
 )
 from vocaltrack.targets import proportion_mask
 
-SOUND_METRICS = ("SDR", "SIR", "ISR", "SAR", "SI-SDR", "SI-SDRi")
-METRICS = (*SOUND_METRICS, "PSNR", "accuracy", "IoU")
-
 
 def score_song(vocals, accompaniment, separators, features):
     """Scores of the mixture, the oracle and each separator on one song as the networks
@@ -30,7 +27,7 @@ def score_song(vocals, accompaniment, separators, features):
         features: `FeatureConfig` of the separators.
 
     Returns:
-        dict from system to dict from the names in `METRICS` to a number. The
+        dict from system to dict from the names in `metrics.METRICS` to a number. The
         mask metrics compare mel masks; for the mixture, a mask of ones.
     """
     estimates, masks = separate_stems(vocals, accompaniment, separators, features)
@@ -53,7 +50,7 @@ def score_native(vocals, accompaniment, separators, features, sample_rate):
         sample_rate: Hz of the stems.
 
     Returns:
-        dict from system to dict from the names in `SOUND_METRICS` to a number.
+        dict from system to dict from the names in `metrics.SOUND_METRICS` to a number.
     """
     mixture = vocals + accompaniment
     stems = [

@@ -18,9 +18,8 @@ from card_texts import ABOUT, DATA, EMBEDS, INVENTED, SEPARATES, USE, WEAK
 from vocaltrack.config import UNETS
 from vocaltrack.errors import exits_on_user_error
 from vocaltrack.jsonfiles import read_json
-from vocaltrack.metrics import median
+from vocaltrack.metrics import METRICS, median
 from vocaltrack.run_files import read_log
-from vocaltrack.song_scores import METRICS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
