@@ -64,6 +64,30 @@ def test_an_epoch_that_was_killed_before_all_its_files_were_there_is_repeated(
     assert again.losses() == [1.0]
 
 
+def test_dropout_goes_on_after_a_resume_as_if_there_had_been_none(tmp_path):
+    """That of a nested network, too; the seeds are not kept with the weights."""
+
+    def dropping():
+        keras.utils.set_random_seed(0)
+        inner = keras.Sequential([keras.Input((9,)), keras.layers.Dropout(0.5)])
+        model = keras.Sequential([inner, keras.layers.Dense(9), keras.layers.Dropout(0.3)])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        return model
+
+    def train(model, steps):
+        for _ in range(steps):
+            model.train_on_batch(np.ones((4, 9)), np.ones((4, 9)))
+
+    unbroken, killed, resumed = dropping(), dropping(), dropping()
+    train(unbroken, 6)
+    train(killed, 4)
+    begun(RunKeeper(tmp_path, killed), killed).on_epoch_end(0, {"loss": 1.0, "val_loss": 1.0})
+    assert RunKeeper(tmp_path, resumed).restore(resumed, steps_per_epoch=4) == 1
+    train(resumed, 2)
+    for ours, expected in zip(resumed.get_weights(), unbroken.get_weights()):
+        np.testing.assert_array_equal(ours, expected)
+
+
 @pytest.mark.filterwarnings("ignore")  # Keras would go on with another warning alone
 def test_a_state_without_its_optimizers_is_not_gone_on_from(tmp_path):
     other = network()

@@ -53,6 +53,7 @@ class RunKeeper(keras.callbacks.Callback):
                     f"the best weights of this one by --initial {self.run}"
                 ) from error
             epochs_done = int(model.optimizer.iterations) // steps_per_epoch
+            _go_on_drawing(model)
         for lost, is_there in (
             ("epochs in log.csv", len(self.rows) >= epochs_done),
             # A kill between the two leaves one row more.
@@ -122,6 +123,15 @@ class Stopping(keras.callbacks.EarlyStopping):
         if self.losses:
             self.best = min(self.losses)
             self.wait = epochs_without_gain(self.losses)
+
+
+def _go_on_drawing(model):
+    """Put the seeds of dropout, which are not kept with the weights, to where they are after
+    so many steps, of which each draws once; else every resume would drop the same units."""
+    for variable in model.variables:
+        if variable.name == "seed_generator_state":
+            seed, _ = keras.ops.convert_to_numpy(variable)
+            variable.assign([seed, int(model.optimizer.iterations)])
 
 
 def epochs_without_gain(losses):
