@@ -69,6 +69,6 @@ class Pool:
         _, audio, segments = self.stems[index]
         lengths = np.diff(segments)[:, 0]
         start, end = segments[rng.choice(len(segments), p=lengths / lengths.sum())]
-        latest = max(start, end - samples)
-        first = int(rng.integers(start, latest + 1))
+        # A segment that is shorter than the piece lies anywhere within it.
+        first = int(rng.integers(min(start, end - samples), max(start, end - samples) + 1))
         return index, max(0, min(first, len(audio) - samples))
