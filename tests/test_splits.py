@@ -1,5 +1,6 @@
 """No song and no singer is in two splits, and who joins three or more moves nobody."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,20 @@ def test_artists_of_two_datasets_are_kept_together():
     stems = Song("AM Contra", "stems", "AM Contra", "train", ())  # a folder's name
     kept = keep_artists_together([contra, other, same, stems])
     assert kept == [other, same, stems]
+
+
+def test_accents_spelt_in_two_ways_are_the_same_name():
+    """Disks and archives of some systems store a letter and its accent apart."""
+    names = ["Für Elise", "Été", "song 3", "naïve", "e", "f f", "Café", "Über"]
+    apart = [unicodedata.normalize("NFD", name) for name in names]
+    assert apart != names
+    dealt, again = (assign_splits(spelt, (0.1, 0.1), 0) for spelt in (names, apart))
+    assert [dealt[name] for name in names] == [again[name] for name in apart]
+    first, second = (
+        Song(n, "d", n, "train", (Clip((Source(Path(n)),)),)) for n in ("\u00c9", "E\u0301")
+    )
+    assert first.key == second.key == "d/\u00c9" and first.name != second.name
+    refusal(lambda: check_splits([first, second]), "two songs are named d/\u00c9")
 
 
 def test_assign_splits():

@@ -1,6 +1,7 @@
 """What a dataset is made of: songs, their stems, and who sings them."""
 
 import dataclasses
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +95,8 @@ class Song:
 
     @property
     def key(self):
-        """Name that is unique across datasets."""
-        return f"{self.dataset}/{self.name}"
+        """Name that is unique across datasets, and the same however a disk spells its accents."""
+        return unicodedata.normalize("NFC", f"{self.dataset}/{self.name}")
 
     @property
     def stems(self):
