@@ -250,6 +250,22 @@ def test_a_system_that_finds_nothing_is_told(songs, native, undefined):
     assert table(again) == table(report)
 
 
+def test_a_song_without_a_second_that_museval_scores_is_told(songs):
+    """Its SDR is in no median, and nothing else would say so."""
+    (song,) = [s for s in read_stems(songs) if s.name == "both"]
+    vocals, accompaniment = song.load(16000).values()
+    sings = np.arange(len(vocals)) // 16000 % 2 == 0
+    apart = SimpleNamespace(key="x/apart", stems=song.stems)
+    apart.load = lambda *_: {"vocals": vocals * sings, "accompaniment": accompaniment * ~sings}
+    report = evaluate([song, apart], {"unet": Separator("unet")})
+    for system in ("mixture", "oracle", "unet"):
+        assert np.isnan(report["songs"]["x/apart"][system]["SDR"])
+        assert report["summary"][system]["unscored_songs"] == ["x/apart"]
+    told = "has no SDR, SIR, ISR and SAR for 1 song (x/apart): in no second of it do both stems"
+    lines = [line for line in table(report).splitlines() if line]
+    assert [told in line for line in lines[-4:]] == [False, True, True, True]
+
+
 def test_native_scores_are_musevals_of_what_a_user_gets(tmp_path, example):
     """Stereo at 44.1 kHz with sibilants that a network at 16 kHz does not hear, and so far
     apart that neither channel stands for both."""

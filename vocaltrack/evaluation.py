@@ -4,7 +4,7 @@ import importlib.metadata
 
 import numpy as np
 
-from vocaltrack.errors import UserError, one_line
+from vocaltrack.errors import UserError, number_of, one_line
 from vocaltrack.metrics import METRICS, mean, median
 from vocaltrack.progress import counted, say_beside_bar
 from vocaltrack.song_scores import leakage, score_native, score_song
@@ -119,6 +119,11 @@ def _summary(report):
             metric: {"median": median(v), "mean": mean(v)} for metric, v in values.items()
         }
         summary[system]["silent_songs"] = silent
+        summary[system]["unscored_songs"] = [
+            key
+            for key, song in report["songs"].items()
+            if key not in silent and not np.isfinite(song[system]["SDR"])
+        ]
     for system in next(iter(report["instrumentals"].values()), {}):
         leaks = [song[system] for song in report["instrumentals"].values()]
         leak = {"median": median(leaks), "worst": float(np.max(leaks))}
@@ -150,6 +155,12 @@ def table(report):
         _of_silence(system, scores["silent_songs"], report["songs"])
         for system, scores in report["summary"].items()
         if scores.get("silent_songs")
+    ]
+    lines += [
+        f"\n{system} has no SDR, SIR, ISR and SAR for {number_of(len(unscored), 'song')} "
+        f"({unscored[0]}): in no second of it do both stems sound."
+        for system, scores in report["summary"].items()
+        if (unscored := scores.get("unscored_songs"))
     ]
     return "\n".join(lines)
 

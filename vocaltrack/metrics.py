@@ -74,9 +74,9 @@ def bss_eval(references, estimates, sample_rate, all_frames=False):
     Returns:
         dict from "SDR", "SIR", "ISR", "SAR" to the vocals' median over
         frames in dB; NaN if none is left. Left out are the frames that museval gives as NaN
-        (a reference or an estimate is all zero) and, unless `all_frames`, those whose
-        true vocals lie 60 dB below the song's loudest frame, where stems that went
-        through a lossy codec hold its noise. Unless `all_frames`, the SDR is 0 dB where
+        (of a reference or an estimate the channels sum to zero) and, unless `all_frames`,
+        those whose true vocals lie 60 dB below the song's loudest frame, where stems that
+        went through a lossy codec hold its noise. Unless `all_frames`, the SDR is 0 dB where
         the estimated vocals alone are silent, as it is of any faint estimate: else it would
         pay to be silent where a song is hard.
 
