@@ -517,6 +517,8 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
             "c holds no best",
         ),
         (["train-clustering", "--records", "whole", "--run", "u", "--initial", "i"], "i holds no"),
+        (["train-clustering", "--records", "whole", "--run", "a.txt"], "a.txt is a file; give the"),
+        (["train-clustering", "--records", "whole", "--run", "whole"], "whole holds records; give"),
         (["export", "absent", "model"], "absent holds no best.keras"),
     ],
 )
@@ -527,6 +529,7 @@ def test_wrong_datasets_runs_and_models_are_refused_before_tensorflow_loads(
     (tmp_path / "songs" / "valid" / "song").mkdir(parents=True)
     (tmp_path / "songs" / "valid" / "song" / "vocals.wav").touch()
     (tmp_path / "whole").mkdir()
+    (tmp_path / "a.txt").touch()
     Manifest(FeatureConfig(), (0.0,) * 128, (1.0,) * 128, {}, {"train": []}, {}, 0).save("whole")
     for loading in ("commands.load_keras", "separate_command.load_tensorflow"):
         monkeypatch.setattr(f"vocaltrack.{loading}", None)

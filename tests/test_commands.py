@@ -1,6 +1,7 @@
 """What the commands hand on: every option arrives where it is used."""
 
 import dataclasses
+import errno
 import inspect
 import io
 import itertools
@@ -301,17 +302,18 @@ def test_how_much_was_scored_is_said(called, stems, monkeypatch, capsys):
     assert capsys.readouterr().err == said
 
 
-class Unread(io.StringIO):
-    def write(self, text):
-        raise BrokenPipeError
-
-
-def test_scores_are_kept_where_nobody_reads_the_table(called, stems, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "code"), [(BrokenPipeError, 0), (OSError(errno.ENOSPC, "full"), 2)]
+)
+def test_scores_are_kept_where_nobody_reads_the_table(
+    called, stems, tmp_path, monkeypatch, error, code
+):
     """As in `vocaltrack evaluate ... | head -1`: hours of scoring are not lost."""
     monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: args)
     called("vocaltrack.evaluation.evaluate", REPORT)
-    monkeypatch.setattr("sys.stdout", Unread())
-    run("evaluate", "--stems", stems, "--model", "hdc", "--json", tmp_path / "report.json")
+    monkeypatch.setattr("sys.stdout", Mock(write=Mock(side_effect=error)))
+    words = ["--model", "hdc", "--json", str(tmp_path / "report.json")]
+    assert main(["evaluate", "--stems", str(stems), *words]) == code
     assert json.loads((tmp_path / "report.json").read_text()) == REPORT
 
 

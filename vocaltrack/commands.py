@@ -42,9 +42,9 @@ def evaluate(options):
 
     separators = {name: Separator(*split_method(name)) for name in options.model}
     report = evaluate(chosen, separators, options.native)
-    show(table(report))
     if options.json:
         write_json(options.json, report)
+    show(table(report))
     scored = number_of(len(report["songs"]), "song")
     instrumentals = number_of(len(report["instrumentals"]), "instrumental")
     remark(
@@ -144,7 +144,7 @@ def _load():
 
 def _train(options, network):
     from vocaltrack.records import Manifest
-    from vocaltrack.resuming import goes_on_from_itself
+    from vocaltrack.resuming import goes_on_from_itself, refuse_other_folders
     from vocaltrack.runs import read_run, refuse_ignored_settings, sources
 
     given = {f.name for f in dataclasses.fields(TrainingConfig)} & set(vars(options))
@@ -152,6 +152,7 @@ def _train(options, network):
     clustering = getattr(options, "clustering", None)
     # What can be known to be wrong is said before TensorFlow loads.
     refuse_ignored_settings(config, network, clustering)
+    refuse_other_folders(options.run)
     Manifest.load(options.records)
     for run, wanted in ((options.initial, sources(config.model)), (clustering, ("hdc",))):
         try:

@@ -60,10 +60,13 @@ def show(text):
     """Print what a command is for, if somebody reads.
 
     Raises:
-        OSError: there is no room for it.
+        UserError: there is no room for it.
     """
-    with contextlib.suppress(BrokenPipeError):
-        print(text, flush=True)
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            print(text, flush=True)
+    except OSError as error:
+        raise UserError(f"the output cannot be printed: {error.strerror}") from error
 
 
 @contextlib.contextmanager

@@ -27,9 +27,19 @@ def goes_on_from_itself(run):
     return bool(read_json(run / "run.json", "the run").get("started_from"))
 
 
-def refuse_what_was_not_trained(run):
-    """Refuse to train in the folder of a network that was made there, by unfold.py, say: the
-    weights would begin at random, and replace it."""
+def refuse_other_folders(run):
+    """Refuse to train where something else is: a file, records, a SavedModel, or a network that
+    was made there, by unfold.py, say, which random weights would replace.
+
+    Raises:
+        UserError: says what is there.
+    """
+    run = Path(run)
+    if run.exists() and not run.is_dir():
+        raise UserError(f"{run} is a file; give the run a folder of its own")
+    for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
+        if (run / part).exists():
+            raise UserError(f"{run} holds {what}; give the run a folder of its own")
     if (run / "best.keras").exists() and not any((run / name).exists() for name in TRAINED):
         raise UserError(
             f"{run} holds a network that was not trained there; train from it in another "
@@ -58,9 +68,6 @@ def claimed_run(run, description):
         UserError: names the first setting that differs; or another process trains it.
     """
     is_new = not run.exists()
-    for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
-        if (run / part).exists():
-            raise UserError(f"{run} holds {what}; give the run a folder of its own")
     make_folder(run / TENSORBOARD)
     with alone_in(run):
         for left_behind in run.glob(f"{TEMPORARY}*"):  # by a process that was killed

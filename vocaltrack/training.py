@@ -12,7 +12,7 @@ from vocaltrack.errors import UserError, one_line, say
 from vocaltrack.pipeline import batches, unreadable_shards
 from vocaltrack.previews import MaskPreviews
 from vocaltrack.records import Manifest
-from vocaltrack.resuming import claimed_run, goes_on_from_itself, refuse_what_was_not_trained
+from vocaltrack.resuming import claimed_run, goes_on_from_itself, refuse_other_folders
 from vocaltrack.runs import TENSORBOARD, describe_run, refuse_ignored_settings
 from vocaltrack.starting import networks, other_runs
 from vocaltrack.targets import example
@@ -47,7 +47,7 @@ def train(config, network, records, run, clustering_run=None, initial_run=None, 
             memory are full.
     """
     run = Path(run)
-    refuse_what_was_not_trained(run)
+    refuse_other_folders(run)
     refuse_ignored_settings(config, network, clustering_run)
     manifest = Manifest.load(records)
     goes_on = not (initial_run or clustering_run) and goes_on_from_itself(run)
@@ -111,7 +111,8 @@ def examples(config, manifest, records, split, seed):
         seed: of the shuffling; None for one pass in order.
 
     Returns:
-        `tf.data.Dataset` of (log_mel, targets, weights).
+        `tf.data.Dataset` of (log_mel, targets, weights), for `keras.Model.fit` with
+        shuffle=False; with a seed it has no end.
     """
     chunks = batches(manifest, records, split, config.batch_size, seed)
     dataset = chunks.map(
