@@ -59,6 +59,12 @@ def test_a_file_without_the_right_to_read_it_is_told_as_that(tmp_path, monkeypat
     refusal(lambda: open_audio(path), f"{path} cannot be read (no permission)")
 
 
+def test_a_folder_without_the_right_to_read_it_is_told_as_that(tmp_path, monkeypatch):
+    """As lost+found, which a search of a disk comes upon."""
+    monkeypatch.setattr(os, "access", lambda given, mode: False)
+    refusal(lambda: open_audio(tmp_path), f"{tmp_path} cannot be read (no permission)")
+
+
 def test_a_flac_is_told_to_be_whole_nearly_up_to_where_it_is_damaged(tmp_path):
     """libsndfile loses the block that fails, of three seconds; what came before is named."""
     path = written(tmp_path / "a.flac", noise(4 * 44100))
@@ -69,6 +75,9 @@ def test_a_flac_is_told_to_be_whole_nearly_up_to_where_it_is_damaged(tmp_path):
     assert 1.8 < duration < 2.0
     found = np.concatenate(list(open_audio(path, 0.0, duration).blocks()))
     np.testing.assert_array_equal(found, whole[: round(duration * 44100)])
+    # Nor does libsndfile find a place behind the damage.
+    message = refusal(lambda: list(open_audio(path, 3.0).blocks()), "damaged after 1.9")
+    assert "--duration" not in message
 
 
 @pytest.mark.parametrize("part", [0.9, 0.5, 0.03])

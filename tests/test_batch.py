@@ -40,10 +40,11 @@ def test_folders_are_searched_in_order_and_their_folders_kept(music):
 
 
 def test_folders_hold_less_common_endings_too(tmp_path):
-    for name in ("a.wave", "b.mpga", "c.weba", "d.MPA"):
+    names = ("a.wave", "b.mpga", "c.weba", "d.MPA", "e.m4r", "f.mpc", "g.dsf", "h.shn", "i.3g2")
+    for name in names:
         (tmp_path / name).touch()
     assert [source for source, _ in planned([tmp_path], tmp_path / "out", stems=("vocals",))] == [
-        str(tmp_path / name) for name in ("a.wave", "b.mpga", "c.weba", "d.MPA")
+        str(tmp_path / name) for name in names
     ]
 
 
@@ -116,7 +117,8 @@ def test_a_folder_that_cannot_be_read_is_not_passed_over(music, monkeypatch):
     (music / ".hidden").mkdir()
     assert planned(["music"], "out", stems=("vocals",))
     (music / "locked").mkdir()
-    refusal(lambda: plan_jobs(["music"], "out"), "music/locked cannot be read (Permission denied)")
+    jobs = planned(["music"], "out", stems=("vocals",))
+    assert ("music/locked", "out/locked/vocals.wav") in jobs and len(jobs) > 1
 
 
 @pytest.mark.parametrize(

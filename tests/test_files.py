@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.sounds import names, refusal
-from vocaltrack.files import folders_for, package_folder, replace_folder, write_atomically
+from vocaltrack.files import (
+    check_file_writable,
+    folders_for,
+    package_folder,
+    replace_folder,
+    write_atomically,
+)
 
 
 def test_write_atomically(tmp_path):
@@ -26,6 +32,12 @@ def test_write_atomically(tmp_path):
     plain = tmp_path / "plain"
     plain.touch()
     assert target.stat().st_mode == plain.stat().st_mode
+
+
+def test_a_link_is_checked_where_it_leads(tmp_path):
+    link = tmp_path / "a.wav"
+    link.symlink_to(tmp_path / "absent" / "b.wav")
+    refusal(lambda: check_file_writable(link), f"{tmp_path / 'absent'} is no folder")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="rights are of POSIX")

@@ -380,6 +380,8 @@ def test_advice_on_audio_as_other_libraries_have_it():
     refusal(lambda: made_up().separate(np.zeros(9, np.int16), 16000), "divide int16 by 32768")
     unsigned = "divide uint8 by 128 and subtract 1"
     refusal(lambda: made_up().separate(np.zeros(9, np.uint8), 16000), unsigned)
+    plain = "divide integers by their full scale, those of 16 bits by 32768"
+    refusal(lambda: made_up().separate([0, 1, -1], 16000), plain)
     refusal(lambda: made_up().separate(np.zeros((2, 65), np.float32), 16000), "give [samples, ch")
 
 

@@ -79,12 +79,12 @@ def refuse_what_is_no_file(path):
     """
     if not path.exists():
         raise UserError(f"{path}: no such file")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path} cannot be read (no permission); change its rights")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give an audio file")
     if not path.is_file():
         raise UserError(f"{path} is no ordinary file; give an audio file")
-    if not os.access(path, os.R_OK):
-        raise UserError(f"{path} cannot be read (no permission); change its rights")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is an empty file; give an audio file")
 
@@ -144,7 +144,9 @@ def as_audio(audio):
     if shaped and np.isfinite(audio).all():
         raise UserError(f"the audio holds samples that {TOO_LOUD}")
     advice = ""
-    if audio.dtype.kind in "iu":
+    if audio.dtype.kind in "iu" and audio.dtype.itemsize == 8:  # NumPy's choice, no recorder's
+        advice = "; divide integers by their full scale, those of 16 bits by 32768"
+    elif audio.dtype.kind in "iu":
         info = np.iinfo(audio.dtype)
         advice = f"; divide {audio.dtype} by {(info.max - info.min + 1) // 2}"
         if audio.dtype.kind == "u":

@@ -96,19 +96,18 @@ def _check_filename(filename, stems):
 
 def _files_below(folder):
     """What lies in a folder and in the folders below it, but what is hidden and what
-    links to folders lead to."""
-
-    def refuse(error):
-        raise UserError(f"{error.filename} cannot be read ({error.strerror})") from error
-
-    for root, folders, names in os.walk(folder, onerror=refuse):
+    links to folders lead to; and the folders that cannot be read."""
+    unreadable = []
+    for root, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from (Path(root, name) for name in names if not name.startswith("."))
+    yield from (Path(error.filename) for error in unreadable)
 
 
 def _sources(inputs, folder):
     """(file, track) of each input, those in folders in order of their names, but
-    hidden ones; links that lead nowhere too, so that their loss is told."""
+    hidden ones; links that lead nowhere and folders that cannot be read too, so that their
+    loss is told."""
     outputs, seen = real_path(folder), {}
     for given in map(Path, inputs):
         found = [(given, given.stem)]
@@ -119,7 +118,8 @@ def _sources(inputs, folder):
             found = [
                 (path, path.relative_to(given).with_suffix("").as_posix())
                 for path in sorted(_files_below(given))
-                if is_audio(path)
+                if path.is_dir()
+                or is_audio(path)
                 and (path.is_file() or path.is_symlink() and not path.exists())
                 and not (below and outputs in real_path(path).parents)
             ]

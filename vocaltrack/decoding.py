@@ -132,14 +132,17 @@ class AudioFile:
 
     def _good_until(self, sample):
         """Where decoding fails, in finer steps than blocks, of which a failing one is lost."""
+        good = None
         with (
             contextlib.suppress(OSError, RuntimeError, ValueError),
             soundfile.SoundFile(file_name(self.path)) as file,
         ):
-            file.seek(sample)
+            good = file.seek(sample)
             while size := len(file.read(FINE)):
-                sample += size
-        return sample
+                good += size
+        if good is None:  # no place is found behind the damage
+            return self._good_until(0) if sample else 0
+        return good
 
     def damaged(self, done, why):
         """The error for a file whose samples end after `done` of the cut's (None: nobody

@@ -128,7 +128,9 @@ def plan_targets(file, paths, subtype=None, clip="rescale"):
     targets = {}
     for stem, path in paths.items():
         if Path(path).is_dir():
-            raise UserError(f"{path} is a folder; give the file to write, or the folder with -o")
+            raise UserError(
+                f"{Path(path)} is a folder; give the file to write, or the folder with -o"
+            )
         if real_path(path) in seen:
             raise UserError(f"{path} is named twice; input and outputs must be different files")
         seen.add(real_path(path))

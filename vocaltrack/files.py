@@ -62,7 +62,7 @@ def check_file_writable(path):
         raise UserError(f"{path} is no ordinary file; give another one to write")
     if path.exists() and not os.access(path, os.W_OK):
         raise UserError(f"{path} is read-only; delete it or write elsewhere")
-    check_folder_writable(path.parent)
+    check_folder_writable(real_path(path).parent)
 
 
 @contextlib.contextmanager

@@ -12,8 +12,9 @@ from vocaltrack.errors import UserError, number_of, one_line
 from vocaltrack.files import check_file_writable
 
 # What folders are searched for, beside all that libsndfile knows.
-OTHER_ENDINGS = """3gp aac ac3 aif aifc amr ape asf avi dts eac3 flv m2ts m4a m4b m4v mka mkv mov
-mp2 mp4 mpa mpeg mpg mpga mts oga ogv opus spx ts tta vob wave weba webm wma wmv wv""".split()
+OTHER_ENDINGS = """3g2 3gp aa3 aac ac3 aif aifc amr ape asf avi dff dsf dts dtshd eac3 ec3 f4a f4v
+flv m2ts m4a m4b m4r m4v mka mkv mlp mov mp2 mp4 mpa mpc mpeg mpg mpga mts mxf nut oga ogm ogv oma
+opus ra rm rmvb shn spx tak thd ts tta vob wave weba webm wma wmv wv""".split()
 INTEGER_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 INTEGER_BITS |= {"ULAW": 16, "ALAW": 16}  # what they decode to
 FLOAT_SUBTYPES = ("FLOAT", "DOUBLE")
