@@ -77,7 +77,7 @@ def map_in_groups(function, chunks, group=GROUP):
     Args:
         function: maps float32 [group, time, mel] to a tensor with the same
             first dimension.
-        chunks: float32 [chunks, time, mel].
+        chunks: float32 [chunks, time, mel], at least one.
         group: chunks a call; every call gets exactly so many.
 
     Returns:

@@ -97,7 +97,7 @@ def mel_power_to_audio(power, features):
     negative, since the matrix has not full rank.
 
     Args:
-        power: float32 [frames, n_mels].
+        power: float32 [frames, n_mels], at least two frames.
         features: `FeatureConfig`.
 
     Returns:

@@ -21,7 +21,7 @@ class DeepClusteringLoss(keras.losses.Loss):
     Call arguments:
         y_true: [batch, time, mel, 2]: the binary vocal mask, and the weight
             of each bin (1 where the mixture sounds, else 0).
-        y_pred: [batch, time, mel, D], unit-length embeddings.
+        y_pred: [batch, time, mel, D], unit-length embeddings. Of both, time and mel are known.
     """
 
     def __init__(self, columns=2, name="deep_clustering", reduction="sum_over_batch_size"):

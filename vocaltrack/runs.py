@@ -1,7 +1,8 @@
 """The folder of a training run.
 
 run.json             every setting, features, normalisation and songs
-best.keras           the weights of the best validation loss
+best.keras           the network of the best validation loss; keras.models.load_model(path,
+                     compile=False) needs nothing of vocaltrack
 log.csv              losses and learning rate of each epoch
 newest.weights.h5    the newest state, for going on after a kill
 tensorboard/         losses, learning rate, pictures and audio
