@@ -27,6 +27,7 @@ from vocaltrack.contract import (
 from vocaltrack.errors import UserError
 from vocaltrack.export import export, separate_waveform
 from vocaltrack.mel import mel_centres
+from vocaltrack.metrics import si_sdr
 from vocaltrack.models import build_clustering, build_unet, vocals_mask
 from vocaltrack.savedmodel import load
 from vocaltrack.serving import ServedBidirectional, as_served
@@ -195,6 +196,27 @@ def test_serving_default_takes_any_length(exported, samples):
     np.testing.assert_allclose(outputs["vocals"], vocals, atol=1e-4)
     np.testing.assert_allclose(outputs["accompaniment"], accompaniment, atol=1e-4)
     np.testing.assert_allclose(outputs["vocals"] + outputs["accompaniment"], waveform, atol=1e-6)
+
+
+def test_as_a_keras_layer_it_gives_the_same(exported):
+    waveform = tf.random.stateless_normal((2, 20000), (1, 2)) * 0.1
+    folder = str(exported["unet"][1])
+    layer = tf.keras.layers.TFSMLayer(folder, call_endpoint="serving_default", trainable=False)
+    served = tf.saved_model.load(folder).signatures["serving_default"](waveform=waveform)
+    np.testing.assert_array_equal(layer(waveform)["vocals"], served["vocals"])
+    assert not layer.trainable_weights
+
+
+@pytest.mark.parametrize("padding", [5000, 40000])
+def test_a_song_that_is_padded_to_go_into_a_batch_differs_at_its_end_alone(example, padding):
+    signature = tf.saved_model.load(str(SAVED_MODELS / "unet")).signatures["serving_default"]
+    song = example["mixture"][3 * 16000 : 7 * 16000]
+    alone, padded = (
+        signature(waveform=waveform[np.newaxis])["vocals"][0, : len(song)].numpy()
+        for waveform in (song, np.pad(song, (0, padding)))
+    )
+    np.testing.assert_allclose(padded[: 2 * 16000], alone[: 2 * 16000], atol=1e-6)
+    assert 20 < si_sdr(alone, padded) < 30
 
 
 @pytest.mark.parametrize("name", ["hdc", "unet", "uhnet"])
