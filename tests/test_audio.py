@@ -65,16 +65,19 @@ def test_a_folder_without_the_right_to_read_it_is_told_as_that(tmp_path, monkeyp
     refusal(lambda: open_audio(tmp_path), f"{tmp_path} cannot be read (no permission)")
 
 
-def test_a_flac_is_told_to_be_whole_nearly_up_to_where_it_is_damaged(tmp_path):
+@pytest.mark.parametrize("start", [0.0, 1.0])
+def test_a_flac_is_told_to_be_whole_nearly_up_to_where_it_is_damaged(tmp_path, start):
     """libsndfile loses the block that fails, of three seconds; what came before is named."""
     path = written(tmp_path / "a.flac", noise(4 * 44100))
     whole = read_audio(path)[0]
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    message = refusal(lambda: read_audio(path), "damaged after", "--duration")
+    file = open_audio(path, start)
+    message = refusal(lambda: list(file.blocks()), "damaged after 1.9", "--duration")
     duration = float(re.search(r"--duration ([\d.]+)", message)[1])
-    assert 1.8 < duration < 2.0
-    found = np.concatenate(list(open_audio(path, 0.0, duration).blocks()))
-    np.testing.assert_array_equal(found, whole[: round(duration * 44100)])
+    assert 1.8 < start + duration < 2.0
+    found = np.concatenate(list(open_audio(path, start, duration).blocks()))
+    first = round(start * 44100)
+    np.testing.assert_array_equal(found, whole[first : first + round(duration * 44100)])
     # Nor does libsndfile find a place behind the damage.
     message = refusal(lambda: list(open_audio(path, 3.0).blocks()), "damaged after 1.9")
     assert "--duration" not in message
@@ -186,6 +189,15 @@ def test_an_ogg_file_that_lacks_a_page_is_refused(tmp_path):
     refusal(lambda: open_audio(path), path, "damaged", "missing")
 
 
+@pytest.mark.parametrize("name", SUBTYPES)
+def test_an_ogg_file_that_lacks_its_last_page_is_refused(tmp_path, name):
+    """Whose other pages are whole, and the last of them counts what is there."""
+    path = written(tmp_path / name, noise(4 * 48000), 48000, SUBTYPES[name], "OGG")
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"OggS")])
+    refusal(lambda: read_audio(path), path, "it is cut short")
+
+
 def end_of_ogg(path, position):
     """Let the last page of an Ogg file end at another sample."""
     data, layout = bytearray(path.read_bytes()), struct.Struct("<6sqIII")
@@ -252,6 +264,7 @@ def test_an_mp3_that_says_no_length_is_refused_rather_than_read_in_part(tmp_path
     path.write_bytes(data.replace(data[at : at + 4], b"\0\0\0\0", 1))
     assert soundfile.info(path).frames < 7 * 44100
     refusal(lambda: read_audio(path), path, "install ffmpeg")
+    assert sum(map(len, open_audio(path, 0.0, 1.0).blocks())) == 44100  # which needs no length
 
 
 @pytest.mark.parametrize(("at", "width", "value"), [(24, "I", 0), (24, "I", 2**31), (22, "H", 0)])

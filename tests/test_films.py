@@ -59,6 +59,7 @@ def mpeg_2(*lengths):
         (asf(1000), 1),
         (flv((18, 100), (8, 300), (9, 5000)), 1),
         (flv((18, 100), (8, 300), (9, 5000)), 5100),
+        (flv((8, 300), (18, 50)), 1),
         (transport(188, 0, 9), 1),
         (transport(192, 4, 9), 187),
         (transport(204, 0, 9), 150),
@@ -83,6 +84,7 @@ def test_films_that_tell_their_size_are_known_to_be_cut(tmp_path, film, lost):
     [
         riff(b"AVI ", 0, bytes(1000)),  # as they are written to a pipe
         riff(b"AVI ", 2**32 - 1, bytes(1000)),
+        riff(b"AVI ", 1004, bytes(872)),  # as a careless header has it
         asf(2000, broadcast=b"\1"),
         asf(2000, broadcast=b"\3"),
         asf(2000)[:110],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.sounds import noise, refusal, written
+from tests.sounds import ape_footer, noise, refusal, written
 from vocaltrack.audio import open_audio, read_audio
 from vocaltrack.surplus import holds_more
 
@@ -77,9 +77,10 @@ def chunk(name, content):
         chunk(b"LIST", bytes(999)) + chunk(b"id3 ", bytes(50_000)),  # without the padding
         b"ID3\x04" + bytes(50_000),
         b"TAG" + bytes(125),
+        bytes(20_000) + ape_footer(20_032),
         bytes(4096),
     ],
-    ids=["chunk", "chunks", "careless chunks", "ID3v2", "ID3v1", "padding"],
+    ids=["chunk", "chunks", "careless chunks", "ID3v2", "ID3v1", "APE", "padding"],
 )
 @pytest.mark.parametrize("samples", [1000, 1001])
 def test_chunks_and_tags_are_no_sound(tmp_path, behind, samples):
