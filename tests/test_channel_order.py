@@ -14,12 +14,21 @@ from vocaltrack.writing import audio_writers
 @pytest.mark.parametrize(("name", "rate"), [("a.ogg", 44100), ("a.opus", 48000)])
 @pytest.mark.parametrize(
     ("channels", "in_file"),  # as the specification has them, by their numbers in wav files
-    [(2, [0, 1]), (3, [0, 2, 1]), (4, [0, 1, 2, 3]), (6, [0, 2, 1, 4, 5, 3])],
+    [
+        (2, [0, 1]),
+        (3, [0, 2, 1]),
+        (4, [0, 1, 2, 3]),
+        (5, [0, 2, 1, 3, 4]),
+        (6, [0, 2, 1, 4, 5, 3]),
+        (7, [0, 2, 1, 5, 6, 4, 3]),
+        (8, [0, 2, 1, 6, 7, 4, 5, 3]),
+    ],
 )
 def test_ogg_has_its_own_order_of_channels(tmp_path, name, rate, channels, in_file):
-    """Of six: left, centre, right, the two behind, and the lowest."""
+    """Of six: left, centre, right, the two behind, and the lowest; of eight the two beside
+    before those behind."""
     hertz = 400.0 + 200.0 * np.arange(channels)
-    if channels == 6:
+    if channels > 5:
         hertz[3] = 80.0  # Opus codes nothing much higher of it
     audio = 0.3 * np.sin(2 * np.pi * hertz * np.arange(rate)[:, np.newaxis] / rate)
     targets = {"vocals": (tmp_path / name, choose_subtype(name), "OGG")}
