@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from tests.sounds import refusal
 from vocaltrack.batch import plan_jobs
@@ -73,6 +74,18 @@ def test_a_sample_format_that_an_output_cannot_have_is_refused(music):
     assert len(plan_jobs(["music/a.WAV"], "out", subtype="FLOAT")) == 1
 
 
+def test_what_this_libsndfile_does_not_write_becomes_wav(music, monkeypatch):
+    known = soundfile.available_formats()
+    monkeypatch.setattr(
+        soundfile, "available_formats", lambda: {k: v for k, v in known.items() if k != "MP3"}
+    )
+    assert planned(["music/b.mp3"], "out", stems=("vocals",)) == [
+        ("music/b.mp3", "out/b/vocals.wav")
+    ]
+    pattern = "{track}/{stem}.mp3"
+    refusal(lambda: plan_jobs(["music/b.mp3"], "out", pattern), "no audio format ends in '.mp3'")
+
+
 def test_hard_links_are_files_of_their_own(music):
     os.link(music / "b.mp3", music / "c.mp3")
     assert len(planned(["music/b.mp3", "music/c.mp3"], "out")) == 2
@@ -81,8 +94,10 @@ def test_hard_links_are_files_of_their_own(music):
 def test_what_was_written_before_is_no_input(music):
     (music / "out" / "a").mkdir(parents=True)
     (music / "out" / "a" / "vocals.wav").touch()
-    assert len(planned(["music"], "music/out")) == 4
-    refusal(lambda: plan_jobs(["music"], "music"), "music is where the outputs go; give another")
+    for source, target in (("music", "music/out"), (music, "music/out"), ("music", music / "out")):
+        assert len(planned([source], target)) == 4
+    for source in ("music", music):
+        refusal(lambda: plan_jobs([source], "music"), "music is where the outputs go; give another")
     (music / "album" / "other").mkdir()
     inside = ["music/album/1.flac", "music/album/cd2/1.m4a"]
     assert [job[0] for job in planned(["music/album"], "music")] == inside

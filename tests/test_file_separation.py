@@ -229,6 +229,23 @@ def test_progress_is_told_in_seconds_in_the_callers_thread(tmp_path):
     assert threads == {threading.current_thread()}
 
 
+def test_an_error_midway_closes_the_separators_stream(tmp_path):
+    closed = []
+
+    class Closing(Fake):
+        def stream(self, *args):
+            try:
+                yield from super().stream(*args)
+            finally:
+                closed.append(True)
+
+    file = open_audio(written(tmp_path / "m.wav", noise(9000), RATE))
+    targets = plan_targets(file, {"vocals": tmp_path / "v.wav"})
+    with pytest.raises(ZeroDivisionError) as held:
+        separate_file(Closing(half), file, targets, progress=lambda seconds: 1 / 0)
+    assert closed and held.tb  # which keeps the stream
+
+
 @pytest.mark.parametrize("kind", ["model", "cut flac", "nan", "disk"])
 def test_an_error_midway_leaves_nothing_and_what_was_there(tmp_path, monkeypatch, kind):
     name = "m.flac" if kind == "cut flac" else "m.wav"
@@ -281,6 +298,20 @@ def test_input_and_outputs_must_differ(tmp_path):
     refusal(lambda: separate(Fake(half), mixture, tmp_path, ("x.wav", "x.wav")), "named twice")
     assert mixture.read_bytes() == before
     assert names(tmp_path) == ["link.wav", "m.wav"]
+
+
+@pytest.mark.parametrize(("samples", "format"), [(1000, "WAV"), (1001, "RF64")])
+def test_what_outgrows_wav_becomes_rf64_and_is_refused_as_aiff(
+    tmp_path, monkeypatch, samples, format
+):
+    monkeypatch.setattr("vocaltrack.formats.WAV_BYTES", 4000)
+    file = open_audio(written(tmp_path / "m.wav", noise(samples), RATE, "PCM_16"))
+    assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][2] == format
+    aiff = {"vocals": tmp_path / "v.aiff"}
+    if format == "WAV":
+        assert plan_targets(file, aiff)["vocals"][2] == "AIFF"
+    else:
+        refusal(lambda: plan_targets(file, aiff), "v.aiff outgrows the 4 GB of AIFF")
 
 
 def test_a_folder_is_no_target(tmp_path):

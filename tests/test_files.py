@@ -12,8 +12,24 @@ from vocaltrack.files import (
     folders_for,
     package_folder,
     replace_folder,
+    temporaries_beside,
     write_atomically,
 )
+
+
+@pytest.fixture
+def interrupted(monkeypatch):
+    """Ctrl-C after each renaming."""
+    real = os.replace
+
+    def replace(source, destination):
+        real(source, destination)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(os, "replace", replace)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_write_atomically(tmp_path):
@@ -124,23 +140,35 @@ def test_replace_folder_brings_the_old_one_back(tmp_path, monkeypatch):
     assert names(tmp_path) == ["model"]
 
 
-def test_replace_folder_is_not_interrupted_between_its_two_renames(tmp_path, monkeypatch):
+def test_replace_folder_is_not_interrupted_between_its_two_renames(tmp_path, interrupted):
     target = tmp_path / "model"
     target.mkdir()
-    real = os.replace
-
-    def interrupted(source, destination):
-        real(source, destination)
-        signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(os, "replace", interrupted)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            replace_folder(target, lambda folder: (folder / "new").touch())
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        replace_folder(target, lambda folder: (folder / "new").touch())
     assert names(tmp_path) == ["model"] and names(target) == ["new"]
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_two_files_take_their_places_uninterrupted(tmp_path, interrupted, existing):
+    targets = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for target in targets if existing else ():
+        target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), temporaries_beside(targets) as temporaries:
+        for temporary in temporaries:
+            temporary.write_text("new")
+    assert names(tmp_path) == ["a.txt", "b.txt"]
+    assert [target.read_text() for target in targets] == ["new", "new"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_link_to_a_folder_stays_one(tmp_path):
+    far, link = tmp_path / "far", tmp_path / "link"
+    far.mkdir()
+    (far / "old").touch()
+    link.symlink_to(far)
+    replace_folder(link, lambda folder: (folder / "new").touch())
+    assert link.is_symlink() and names(far) == ["new"]
+    assert names(tmp_path) == ["far", "link"]
 
 
 def test_folders_made_for_files_go_again_on_an_error_unless_something_is_in_them(tmp_path):

@@ -75,8 +75,28 @@ def test_closing_early_closes_the_iterator_and_ends_the_thread():
         finally:
             closed.set()
 
-    threads = threading.active_count()
-    with contextlib.closing(ahead(ahead(endless()))) as items:
+    threads, source = threading.active_count(), endless()  # which is not closed for being lost
+    with contextlib.closing(ahead(ahead(source))) as items:
         next(items)
     assert closed.is_set()
     assert threading.active_count() == threads
+
+
+def test_closing_waits_for_the_item_in_the_making():
+    begun, may_end, closed = threading.Event(), threading.Event(), threading.Event()
+
+    def slow():
+        try:
+            yield 0
+            begun.set()
+            may_end.wait(timeout=60)
+            yield 1
+        finally:
+            closed.set()
+
+    items = ahead(slow())
+    next(items)
+    assert begun.wait(timeout=60)
+    threading.Timer(0.1, may_end.set).start()
+    items.close()
+    assert closed.is_set()
