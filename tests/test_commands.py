@@ -119,13 +119,16 @@ def test_a_report_does_not_take_the_place_of_a_recording(stems, monkeypatch, cap
     assert {path: path.read_bytes() for path in stems.rglob("*.*")} == before
 
 
-def test_a_report_does_not_take_the_place_of_a_models_file(stems, tmp_path, capsys):
+def test_a_report_does_not_take_the_place_of_a_models_file(stems, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vocaltrack.commands._load", None)
+    monkeypatch.chdir(tmp_path)
     model = shutil.copytree(SAVED_MODELS / "unet", tmp_path / "model")
     before = (model / CONTRACT_ASSET).read_bytes()
-    words = ["evaluate", "--stems", stems, "--model", model, "--json", model / CONTRACT_ASSET]
-    assert main(list(map(str, words))) == 2
-    assert "lies in the folder of a model; give the report another" in capsys.readouterr().err
-    assert (model / CONTRACT_ASSET).read_bytes() == before
+    for folder in (model, Path("model")):
+        words = ["evaluate", "--stems", stems, "--model", folder, "--json", folder / CONTRACT_ASSET]
+        assert main(list(map(str, words))) == 2
+        assert "lies in the folder of a model; give the report another" in capsys.readouterr().err
+        assert (model / CONTRACT_ASSET).read_bytes() == before
 
 
 @pytest.mark.parametrize("words", [["prepare", "-o", "r"], ["evaluate", "--model", "unet"]])
@@ -333,8 +336,26 @@ def test_separate(fake, song, tmp_path, monkeypatch, called, capsys):
     assert lines[-1].endswith("44100 Hz, 2 channels, 4.0 times real time")
 
 
-@pytest.mark.parametrize("cut", [[], ["--start", 0.6]])
-def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, capsys, cut):
+TRACKS = "holds 2 audio tracks, of which the first was separated"
+GAPS = (
+    "is 60.00 s long by its header, its sound 1.00 s; it begins later, has gaps or ends before, "
+    "and what was written is the sound alone"
+)
+
+
+@pytest.mark.parametrize(
+    ("cut", "film", "told"),
+    [
+        ([], Description(2, 60.0, False, None), [TRACKS, GAPS]),
+        (["--start", 0.6], Description(2, 60.0, False, None), [TRACKS, GAPS]),
+        (["--duration", 0.5], Description(2, 60.0, False, None), [TRACKS]),
+        ([], Description(1, 60.0, True, None), []),
+    ],
+    ids=["whole", "start", "duration", "guess"],
+)
+def test_what_a_film_holds_besides_is_said(
+    fake, song, tmp_path, monkeypatch, capsys, cut, film, told
+):
     def opened(*args):
         return dataclasses.replace(open_audio(*args), subtype=None)
 
@@ -343,15 +364,10 @@ def test_what_a_film_holds_besides_is_said(fake, song, tmp_path, monkeypatch, ca
 
     monkeypatch.setattr("vocaltrack.audio.open_audio", opened)
     monkeypatch.setattr("vocaltrack.ffmpeg.decode", decoded)
-    monkeypatch.setattr(
-        "vocaltrack.ffmpeg.describe", lambda path: Description(2, 60.0, False, None)
-    )
+    monkeypatch.setattr("vocaltrack.ffmpeg.describe", lambda path: film)
     run("separate", song, tmp_path / "v.wav", *cut)
-    assert capsys.readouterr().err.splitlines() == [
-        f"warning: {song}: holds 2 audio tracks, of which the first was separated",
-        f"warning: {song}: is 60.00 s long by its header, its sound 1.00 s; it begins "
-        "later, has gaps or ends before, and what was written is the sound alone",
-    ]
+    lines = [f"warning: {song}: {line}" for line in told]
+    assert capsys.readouterr().err.splitlines() == lines
 
 
 @pytest.mark.parametrize(

@@ -139,6 +139,20 @@ def test_other_threads_than_the_main_one_leave_signals_alone(block):
     assert found == [signal.getsignal(number) for number in signals.ALL]
 
 
+def test_a_handler_that_is_not_pythons_gives_way_to_the_default(monkeypatch):
+    """That of a program in C around it, of which Python knows nothing."""
+    before = {number: signal.getsignal(number) for number in signals.ALL}
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(signal, "getsignal", lambda number: None)
+            with signals.uninterrupted():
+                pass
+        assert {signal.getsignal(number) for number in signals.ALL} == {signal.SIG_DFL}
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 @pytest.mark.parametrize("handler", [signal.SIG_IGN, lambda number, frame: None])
 def test_a_signal_that_nohup_ignores_or_another_program_handles_is_left_to_them(handler):

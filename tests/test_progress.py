@@ -46,6 +46,18 @@ def test_a_file_of_unknown_length_shows_its_seconds(monkeypatch):
     assert "a.m4a: 7 s, " in terminal.getvalue() and "None" not in terminal.getvalue()
 
 
+def test_the_bar_is_one_line_that_tells_how_far_the_file_is(monkeypatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    file = SimpleNamespace(samples=10 * RATE, sample_rate=RATE, path=Path("a\nb.wav"))
+    with progress_bar(file) as progress:
+        for seconds in (2.0, 4.0):
+            time.sleep(0.11)
+            progress(seconds)
+    *_, last = filter(str.strip, terminal.getvalue().split("\r"))
+    assert last.startswith("a b.wav: 4 of 10 s |") and "\n" not in terminal.getvalue()
+
+
 def test_no_bar_is_shown_that_nobody_wants_or_could_see(monkeypatch):
     file = SimpleNamespace(samples=8000, sample_rate=RATE, path=Path("a.wav"))
     for stream, quiet in ((Terminal(), True), (io.StringIO(), False), (None, False)):

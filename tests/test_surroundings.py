@@ -160,6 +160,19 @@ def start(*words, **options):
     return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)
 
 
+def test_broken_files_are_told_whose_names_are_no_utf8(tmp_path):
+    sources = [tmp_path / os.fsdecode(name) for name in (b"\xff1.wav", b"\xff2.wav")]
+    try:
+        for source in sources:
+            source.write_bytes(b"broken")
+    except OSError:
+        pytest.skip("no such names in this file system")
+    process = start(*sources, "-o", tmp_path / "out")
+    first, *lines = process.communicate(timeout=120)[1].splitlines()
+    assert (process.returncode, first) == (1, "0 of 2 files were separated")
+    assert [line.partition("udcff")[2][:6] for line in lines] == ["1.wav ", "2.wav "]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_midway_leaves_nothing(tmp_path, number):
     source, vocals = tmp_path / "long.wav", tmp_path / "out" / "long" / "vocals.flac"
