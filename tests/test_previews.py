@@ -18,9 +18,14 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     """Without silence and empty bands, as it is served; the spectrogram beside it is that of
     the records."""
     shape = (previews.CHUNKS * CHUNKS_PER_EXCERPT, 16, 16)
-    chunks = np.random.default_rng(0).uniform(-20, 20, shape).astype(np.float32)
-    chunks[:, :3] = chunks[:, :, -2:] = FEATURES.floor_db
-    records, heard, played = dict.fromkeys(STREAMS, tf.constant(chunks)), [], []
+    rng = np.random.default_rng(0)
+    streams = {name: rng.uniform(-20, 20, shape).astype(np.float32) for name in STREAMS}
+    for stream in streams.values():
+        stream[:, :3] = stream[:, :, -2:] = FEATURES.floor_db
+    chunks = streams["mixture"]
+    flat = chunks[-CHUNKS_PER_EXCERPT]
+    flat[:], flat[8, 8] = 0.0, 0.5
+    records, heard, played = {name: tf.constant(s) for name, s in streams.items()}, [], []
 
     estimate = np.full((previews.CHUNKS, 16, 16), 0.25, np.float32)
     estimate[:, :, 0] = 1.0  # the lowest band
@@ -44,6 +49,9 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     np.testing.assert_array_equal(heard, [as_heard(apart, FEATURES)])
     assert np.all(heard[0][:, :3, :-2] > -20) and np.all(heard[0][..., -2:] > -50)
     np.testing.assert_array_equal(shown.mixture, apart)
+    louder = (streams["vocals"] - streams["accompaniment"])[::CHUNKS_PER_EXCERPT]
+    targets = np.asarray(shown.target)
+    assert targets[louder > 15].min() > 0.5 > targets[louder < -15].max()
     power = 10 ** (apart / 10)
     expected = np.concatenate([power, power * shown.target, power * estimate])
     np.testing.assert_allclose(played, expected, rtol=1e-4)
@@ -54,17 +62,17 @@ def test_the_network_shows_what_it_makes_of_what_it_hears(monkeypatch, tmp_path)
     shown.on_train_end()
     events = tf.compat.v1.train.summary_iterator(str(written))
     values = {value.tag: value for event in events for value in event.summary.value}
-    sound, _ = values["estimate"].tensor.string_val[:2]
-    assert tf.audio.decode_wav(sound).sample_rate == FEATURES.sample_rate
+    sounds = values["estimate"].tensor.string_val[::2]  # each before its label
+    assert len(sounds) == previews.CHUNKS
+    assert tf.audio.decode_wav(sounds[0]).sample_rate == FEATURES.sample_rate
     _, _, *pictures = values["log-mel, target mask, predicted mask"].tensor.string_val
     assert len(pictures) == previews.CHUNKS  # behind their width and height
-    targets = np.asarray(shown.target)
     for picture, decibels, target in zip(pictures, apart, targets, strict=True):
         left, middle, right = (
             tf.io.decode_png(picture)[:, start : start + 16, 0].numpy() for start in (0, 20, 40)
         )
         assert np.all(right[-1] == 255) and np.all(right[:-1] < 70)
         low, high = decibels.min(), decibels.max()
-        expected = 255 * (decibels - low) / (high - low)
+        expected = 255 * (decibels - low) / max(high - low, 1.0)
         np.testing.assert_allclose(left, expected.T[::-1], atol=1)
         np.testing.assert_allclose(middle, 255 * target.T[::-1], atol=1)

@@ -189,6 +189,18 @@ def test_a_start_that_is_gone_can_be_left_out(runs, records, tmp_path, capsys):
     assert f"or leave it out: {run} goes on by itself" in capsys.readouterr().err
 
 
+def test_a_start_may_be_left_out_once_there_are_weights_to_go_on_from(runs, tmp_path):
+    run, description = tmp_path / "run", json.loads((runs / "hdc" / "run.json").read_text())
+    with claimed_run(run, description):
+        (run / "log.csv").touch()
+    description["started_from"] = {}
+    with pytest.raises(UserError, match="started from --initial .*/dc, and none was given"):
+        claimed_run(run, description).__enter__()
+    (run / "newest.weights.h5").touch()
+    with claimed_run(run, description) as is_new:
+        assert not is_new
+
+
 def test_a_run_of_before_knows_its_start_by_its_place(runs, records, tmp_path):
     run = shutil.copytree(runs / "uhnet", tmp_path / "uhnet")
     description = json.loads((run / "run.json").read_text())
