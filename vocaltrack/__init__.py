@@ -7,7 +7,7 @@
 TensorFlow is loaded when `Separator` is first asked for, not before.
 """
 
-__version__ = "0.19.0"
+__version__ = "0.20.0"
 __all__ = ["Separator", "UserError"]
 
 
