@@ -168,6 +168,9 @@ def test_stems_without_split_folders(tmp_path, monkeypatch):
     assert read_stems(tmp_path) == songs
     monkeypatch.chdir(tmp_path)
     assert {song.key for song in read_stems(".")} == {song.key for song in songs}
+    # A link's songs are known by its own name.
+    (tmp_path / ".linked").symlink_to(tmp_path)
+    assert read_stems(".linked")[0].key == ".linked/song00"
     # What is no song takes no part in the dealing.
     (tmp_path / "notes").mkdir()
     (tmp_path / "train").mkdir()

@@ -1,5 +1,6 @@
 """ffmpeg: a fake one tells what we make of it, the real one that it is so."""
 
+import io
 import os
 import re
 import struct
@@ -16,7 +17,7 @@ from vocaltrack.config import BLOCK
 from vocaltrack.errors import UserError
 from vocaltrack.ffmpeg import Description, describe
 from vocaltrack.file_separation import plan_targets
-from vocaltrack.tags import end_before_tags
+from vocaltrack.tags import end_before_tags, skip_tags
 
 RATE = 32000
 ID3_TAG = b"ID3\x04\0\0\0\0\x02\x01" + bytes(257)
@@ -329,6 +330,13 @@ def test_a_tag_that_is_not_as_long_as_it_says_takes_no_sound_away(tmp_path, leng
     assert end_before_tags(tmp_path / "a.wv") == end
 
 
+@pytest.mark.parametrize(("flags", "footer"), [(0, 0), (16, 10), (224, 0)])
+def test_a_tag_before_the_sound_ends_behind_its_footer(flags, footer):
+    tag = ID3_TAG[:5] + bytes([flags]) + ID3_TAG[6:]
+    file = io.BytesIO(tag + bytes(footer) + b"RIFF")
+    assert skip_tags(file) == len(tag) + footer and file.read() == b"RIFF"
+
+
 @pytest.mark.parametrize("size", [4, 14, 28, 31])
 def test_a_file_too_short_for_a_tag_has_none(tmp_path, size):
     (tmp_path / "a.wv").write_bytes((b"wvpk" + bytes(28))[:size])
@@ -396,6 +404,20 @@ def test_a_guessed_length_chooses_rf64_too(tmp_path, monkeypatch):
     for cut, wanted in (((0.5, 1.2), "RF64"), ((0.5, 0.9), "WAV"), ((), "RF64")):
         file = open_audio(path, *cut)
         assert plan_targets(file, {"vocals": tmp_path / "v.wav"})["vocals"][2] == wanted
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ("00:01:02.50, start: 0.500000", 62.0),
+        ("00:00:02.00, start: 5.000000", 2.0),  # by a new ffmpeg, from the start on
+        ("N/A, start: 5.000000", None),  # of a live stream
+    ],
+)
+def test_a_length_from_zero_is_taken_from_the_start(monkeypatch, told, seconds):
+    listing = f"Input #0, matroska,webm, from 'a.mkv':\n  Duration: {told}, bitrate: N/A\n"
+    monkeypatch.setattr("vocaltrack.ffmpeg._listing", lambda path: listing.encode())
+    assert describe("a.mkv") == Description(0, seconds, False, None)
 
 
 @needs_ffmpeg

@@ -511,6 +511,33 @@ def test_a_second_recording_joins_no_louder_than_the_first(monkeypatch):
     assert -0.1 < louder[both].min() < 2 and 10 < louder[both].max() < 12.1
 
 
+def test_every_change_is_told_the_stems_rate(monkeypatch):
+    names = ("colour", "compress", "echo", "reverberate", "roughen", "add_backing")
+    names, told = {*names, "shift_formants"}, set()
+    for name in names:
+        monkeypatch.setattr(
+            mixing, name, lambda audio, *others, what=name: told.add((what, others[-1])) or audio
+        )
+    only(monkeypatch, **dict.fromkeys(CHANCES, 1.0) | {"speed": 0.0})
+    mixer = make_mixer(VOICES, MUSICS, augment=True)
+    for seed in range(20):
+        mixer.draw(seed)
+    assert told == {(name, RATE) for name in names}
+
+
+def test_what_joins_is_of_the_same_stem(monkeypatch):
+    """A second singer in the accompaniment would teach a network to leave voices there."""
+    only(monkeypatch, second=1.0)
+    voices = {"a": sine(300), "b": sine(400)}
+    musics = {"c": sine(1500), "d": sine(1600)}
+    for seed in range(40):
+        excerpt = make_mixer(voices, musics, samples=4000, augment=True).draw(seed)
+        for audio, is_music in ((excerpt.vocals, False), (excerpt.accompaniment, True)):
+            power = np.abs(np.fft.rfft(audio * np.hanning(4000))) ** 2
+            low, high = power[:400].sum(), power[400:].sum()  # below and above 800 Hz
+            assert (low if is_music else high) <= 1e-4 * (low + high)
+
+
 def test_rooms_are_for_the_vocals_of_amalgamations_alone(monkeypatch):
     """A burst of noise rings on into the rest after it in half of them."""
     only(monkeypatch, reverberation=0.5)

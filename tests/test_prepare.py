@@ -215,7 +215,8 @@ def test_pipeline_reads_what_was_prepared(prepared, chunks):
 
 
 def test_same_seed_same_bytes(songs, prepared, tmp_path):
-    manifest = prepare(songs, tmp_path, CHUNKS, FEATURES, seed=5)
+    """In whatever order the songs are given."""
+    manifest = prepare(songs[::-1], tmp_path, CHUNKS, FEATURES, seed=5)
     assert manifest == prepared[0]
     assert sorted(hashes(tmp_path)) == SHARD_NAMES
     assert hashes(tmp_path) == hashes(prepared[1])
@@ -234,6 +235,8 @@ def test_an_interrupted_preparation_goes_on(songs, prepared, tmp_path):
     shutil.copytree(prepared[1], folder)
     (folder / MANIFEST).unlink()
     (folder / SHARD_NAMES[1]).unlink()
+    (folder / DECODED).mkdir()  # which a kill leaves there
+    decode_song(songs[0], folder / DECODED, FEATURES.sample_rate)
     kept = (SHARD_NAMES[0], SHARD_NAMES[2])
     before = {name: (folder / name).stat() for name in kept}
     manifest = prepare(songs, folder, CHUNKS, FEATURES, seed=5)
@@ -432,6 +435,12 @@ def test_a_decoded_stem_that_is_not_whole_is_decoded_again(songs, tmp_path, dama
     path.unlink() if damage is None else path.write_bytes(damage)
     assert decode_song(songs[0], tmp_path, 8000) == (24000, ())
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == whole
+
+
+def test_songs_of_one_name_in_two_datasets_are_decoded_apart(songs, tmp_path):
+    for song in (songs[0], dataclasses.replace(songs[0], dataset="other")):
+        decode_song(song, tmp_path, 8000)
+    assert len(list(tmp_path.iterdir())) == 8  # of two stems each, and where these sound
 
 
 def test_a_mark_that_is_no_text_is_another_plan_s(songs, prepared, tmp_path):
