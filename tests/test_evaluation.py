@@ -49,7 +49,8 @@ def test_every_system_stands_beside_mixture_and_oracle(report, songs):
     assert all(set(score) == set(METRICS) for score in scores.values())
     assert report["left_out"] == [f"{songs.name}/only-vocals"]
     assert report["heard"] == report["validated"] == {}
-    assert report["versions"]["metric"].startswith("museval BSS Eval v4")
+    metric = report["versions"]["metric"]
+    assert metric.startswith("museval BSS Eval v4") and "in which the vocals sound" in metric
 
 
 @pytest.mark.parametrize("name", ("mixture", "oracle"))
@@ -127,8 +128,9 @@ def test_vocals_that_are_silent_are_told(monkeypatch, capsys):
     assert "warning: the vocals of d/0 are silent" in capsys.readouterr().err
 
 
-def test_the_summary_of_instrumentals_has_their_median_and_the_worst(monkeypatch):
+def test_the_summary_of_instrumentals_has_their_median_and_the_worst(monkeypatch, capsys):
     report = scored_as_music(monkeypatch, [-60.0, -10.0, -30.0], accompaniment=np.ones(9))
+    assert "warning" not in capsys.readouterr().err  # as of vocals that are there but silent
     assert report["summary"]["a"]["instrumental_db"] == {"median": -30.0, "worst": -10.0}
 
 
@@ -226,6 +228,15 @@ def test_the_table_tells_the_median_from_the_mean_and_from_the_worst():
     cells = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells[:2] == ["unet", "1.00 (2.50)"]
     assert cells[-2:] == ["0.123 (0.568)", "-30.0 (-10.0)"]
+
+
+@pytest.mark.parametrize(("nothing", "silence"), [(None, None), (np.nan, -np.inf)])
+def test_the_table_tells_silence_from_what_is_undefined(nothing, silence):
+    """As a report has them, and as JSON has them."""
+    scores = {"SDR": {"median": nothing, "mean": 2.5}}
+    leak = {"instrumental_db": {"median": silence, "worst": -10.0}}
+    line = table({"songs": {}, "summary": {"unet": scores | leak}}).splitlines()[-1]
+    assert line.startswith("| unet | – (2.50) |") and line.endswith("| silent (-10.0) |")
 
 
 def test_a_leaking_model_is_seen_in_the_report(songs):
