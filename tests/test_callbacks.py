@@ -1,5 +1,7 @@
 """What goes along with a training: weights are kept, the rate falls, and it ends."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -86,6 +88,15 @@ def test_dropout_goes_on_after_a_resume_as_if_there_had_been_none(tmp_path):
     train(resumed, 2)
     for ours, expected in zip(resumed.get_weights(), unbroken.get_weights()):
         np.testing.assert_array_equal(ours, expected)
+
+
+@pytest.mark.parametrize(("rows", "is_whole"), [(1, True), (2, False)])
+def test_a_log_that_is_more_than_an_epoch_ahead_lacks_its_state(tmp_path, rows, is_whole):
+    (tmp_path / "log.csv").write_text("epoch,val_loss\n" + "0,1.0\n" * rows)
+    keeper = RunKeeper(tmp_path, network())
+    told = contextlib.nullcontext() if is_whole else pytest.raises(UserError, match="lacks its new")
+    with told:
+        assert keeper.restore(keeper.saved, steps_per_epoch=2) == 0
 
 
 @pytest.mark.filterwarnings("ignore")  # Keras would go on with another warning alone

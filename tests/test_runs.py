@@ -14,7 +14,7 @@ from vocaltrack.contract import read_contract
 from vocaltrack.errors import UserError
 from vocaltrack.records import Manifest
 from vocaltrack.resuming import claimed_run
-from vocaltrack.run_files import read_log, replace_weights
+from vocaltrack.run_files import check_losses, read_log, replace_weights, write_log
 from vocaltrack.runs import describe_run, load_run, read_run, songs_heard, songs_validated
 from vocaltrack.starting import OtherRun
 from vocaltrack.training import train
@@ -52,10 +52,11 @@ def test_the_log_has_the_rate_that_each_epoch_was_trained_with(records, tmp_path
     assert rates == pytest.approx([1, 1, 1, 1, 0.5, 0.5])
 
 
-def test_a_run_without_its_normalisation_is_damaged(runs, tmp_path):
+@pytest.mark.parametrize("part", ["mean", "std"])
+def test_a_run_without_its_normalisation_is_damaged(runs, tmp_path, part):
     run = shutil.copytree(runs / "unet", tmp_path / "unet")
     description = json.loads((run / "run.json").read_text())
-    del description["mean"]
+    del description[part]
     (run / "run.json").write_text(json.dumps(description))
     with pytest.raises(UserError, match="unet cannot be loaded"):
         read_run(run)
@@ -69,6 +70,25 @@ def test_a_run_that_heard_the_validation_songs_is_refused(runs, records, tmp_pat
     path.write_text(json.dumps(description))
     with pytest.raises(UserError, match="which is for validation here"):
         train(settings("unet"), SMALL_UNET, records, tmp_path / "r", None, tmp_path / "unet")
+
+
+@pytest.mark.parametrize("name", ["loss", "val_loss"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_an_epoch_of_which_one_loss_is_no_number_is_named(name, value):
+    with pytest.raises(UserError, match="the loss is not a number in epoch 4; start a new run"):
+        check_losses(3, {"loss": 1.0, "val_loss": 1.0, name: value})
+
+
+def test_a_log_has_the_columns_of_its_newest_row(tmp_path):
+    """A run may go on in a version that logs more, or less."""
+    rows = [{"epoch": 0, "val_loss": 2.0, "old": 3}, {"epoch": 1, "val_loss": 1.0, "new": 4}]
+    write_log(tmp_path, rows)
+    assert [row["val_loss"] for row in read_log(tmp_path)] == ["2.0", "1.0"]
+    assert (tmp_path / "log.csv").read_text().splitlines() == [
+        "epoch,val_loss,new",
+        "0,2.0,",
+        "1,1.0,4",
+    ]
 
 
 def test_what_an_earlier_run_heard_is_remembered(runs, records, tmp_path):
