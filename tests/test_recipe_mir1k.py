@@ -101,6 +101,18 @@ def test_voice_and_accompaniment_are_mixed_at_equal_energy(recipe, mir1k):
     assert summary["oracle"]["all"]["accuracy"] == 1.0
 
 
+@pytest.mark.parametrize("channel", [0, 1])
+def test_a_clip_with_a_silent_stem_is_refused_by_name(recipe, mir1k, channel):
+    path = mir1k / "Wavfile" / "bug_1_01.wav"
+    audio, rate = soundfile.read(path)
+    audio[:, channel] = 0.0
+    soundfile.write(path, audio, rate)
+    protocol, score = recipe
+    ((_, song), *_) = protocol.clips_to_score(mir1k)
+    with pytest.raises(UserError, match="a stem of .*bug_1_01.wav is silent"):
+        score.equally_loud(song, RATE)
+
+
 def test_averages_weigh_clips_by_their_length_and_leave_out_shared_backings(recipe):
     def clip(song, seconds, *sdrs):
         scores = {

@@ -71,6 +71,7 @@ def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
     assert description["heard"] == ["earlier/a", "earlier/c", "later/a", "later/c"]
     assert description["validated"] == ["earlier/d", "later/d"]
     assert description["norms_of"] is None
+    assert (tmp_path / "mean" / "log.csv").read_text() == "epoch\n"  # for the card's curve
     average.main()  # the same again, as when the recipe goes on
     monkeypatch.setattr("sys.argv", ["average.py", *words, "--run", str(tmp_path / "earlier")])
     with pytest.raises(UserError, match="earlier is no run of these two"):
@@ -83,6 +84,26 @@ def test_the_mean_of_two_runs(average, monkeypatch, tmp_path, share):
     assert [path.name for path in (tmp_path / "music").iterdir()] == ["song.wav"]
     with pytest.raises(UserError, match="different sizes"):
         average.average(build_unet(dataclasses.replace(CONFIG, filters=4), MEAN, STD), mean)
+
+
+@pytest.mark.parametrize("share", ["0", "1"])
+def test_a_mean_of_one_run_alone_is_refused(average, monkeypatch, tmp_path, share):
+    words = ["average.py", "a", "b", "--share", share, "--run", str(tmp_path / "mean")]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(UserError, match="--share must lie between 0 and 1"):
+        average.main()
+
+
+def test_the_norms_of_a_mean_are_not_measured_on_other_features(average, monkeypatch, tmp_path):
+    two_runs(tmp_path)
+    empty_records(tmp_path / "records", FeatureConfig(n_fft=512))
+    monkeypatch.setattr("vocaltrack.pipeline.batches", lambda *a, **k: gaps())
+    folders = [str(tmp_path / name) for name in ("earlier", "later", "records", "mean")]
+    words = ["average.py", *folders[:2], "--records", folders[2], "--run", folders[3]]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(UserError, match="n_fft is 512 in the records but 1024 in .*later"):
+        average.main()
+    assert not (tmp_path / "mean").exists()
 
 
 def test_a_mean_tells_which_songs_chose_a_network_that_was_not_trained_there(
@@ -287,6 +308,22 @@ def test_a_saved_model_becomes_a_run_that_hears_the_same(
     found = vocals_mask(model, as_heard(chunks, FeatureConfig()))
     np.testing.assert_allclose(found, expected, atol=1e-3)
     assert_norm_fits(model, gaps())
+
+
+@pytest.mark.parametrize(
+    ("model", "told"), [("dc", "unfold the hdc"), ("unet", "does not say which songs it heard")]
+)
+def test_models_of_which_no_run_can_be_made_are_told(
+    recipe, trained, monkeypatch, tmp_path, model, told
+):
+    saved_model = REPOSITORY / "saved_models" / model
+    if model == "unet":
+        saved_model = tmp_path / "unet"
+        export(trained, FeatureConfig(), saved_model)
+    words = [str(saved_model), "--records", "records", "--run", str(tmp_path / "run")]
+    monkeypatch.setattr("sys.argv", ["unfold.py", *words])
+    with pytest.raises(UserError, match=told):
+        recipe.main()
 
 
 def test_records_of_other_features_are_refused(recipe, monkeypatch, tmp_path):

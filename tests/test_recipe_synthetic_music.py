@@ -120,6 +120,20 @@ def test_amplifiers_clip_and_dull(music):
         assert high < 20 * np.log10(1 / len(harmonics) / 2) - 15
 
 
+def test_each_number_is_another_song_and_each_seed_too(composing, music, monkeypatch):
+    """And one song of a seed is not that of another number and seed."""
+    part = composing.Part("lead", 30, [], [])
+    monkeypatch.setattr(music, "compose", lambda rng, seconds: [part])
+    tone = np.sin(np.arange(4000.0))
+    monkeypatch.setattr(music, "play", lambda part, soundfont: tone)
+    songs = {
+        music.invent(number, seed, "font.sf2").tobytes()
+        for number, seed in ((0, 0), (1, 0), (0, 1), (1, 1))
+    }
+    assert len(songs) == 4
+    assert music.invent(0, 0, "font.sf2").tobytes() in songs
+
+
 def said(what):
     """What `subprocess.run` returns of a program that says this on stderr."""
     return subprocess.CompletedProcess([], 0, b"", what)
