@@ -154,12 +154,6 @@ def test_a_run_knows_its_start_from_any_folder(tmp_path, monkeypatch):
     with claimed_run(tmp_path / "run", started_from("../one/begin")) as is_new:
         assert not is_new
     assert not (tmp_path / "run" / "temporary.best.keras").exists()
-    without = {**started_from("../one/begin"), "started_from": {}}
-    with (  # of an epoch that is not done no weights are there yet, but random ones
-        pytest.raises(UserError, match="from --initial .*one/begin, and none was given"),
-        claimed_run(tmp_path / "run", without),
-    ):
-        pass
     with (
         pytest.raises(UserError, match="from --initial .*one/begin, and .*two/begin was given"),
         claimed_run(tmp_path / "run", started_from("begin")),
