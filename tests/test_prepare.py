@@ -20,6 +20,7 @@ import soundfile
 import tensorflow as tf
 
 from tests.librosa_features import librosa_log_mel
+from tests.sounds import names, refusal
 from vocaltrack import plan
 from vocaltrack import prepare as preparation
 from vocaltrack.augmentation import SPEED_SEMITONES
@@ -384,6 +385,16 @@ def test_a_shard_for_which_there_is_no_room_is_one_line(songs, tmp_path, monkeyp
     with pytest.raises(UserError, match=f"^{path} cannot be written: No space left on device"):
         write_shard(Shard(*place, FEATURES, MixtureConfig(), 0))
     assert not list(tmp_path.glob("*.tfrecord"))
+
+
+@pytest.mark.parametrize("file", ["run.json", "assets/contract.json"])
+def test_records_are_not_put_into_a_run_or_a_savedmodel(songs, tmp_path, file):
+    """Which could not go on, or would delete them when it is exported again."""
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    what = "a run" if file == "run.json" else "a SavedModel"
+    refusal(lambda: prepare(songs, tmp_path, CHUNKS), f"{tmp_path} holds {what}; give another")
+    assert names(tmp_path) == [file.split("/")[0]]
 
 
 def test_refusals_before_any_work(songs, tmp_path):

@@ -314,12 +314,17 @@ def test_a_run_that_was_ended_in_its_first_epoch_takes_other_settings(runs, tmp_
 
 
 def test_a_run_has_a_folder_of_its_own(runs, records):
-    with pytest.raises(UserError, match="holds records; give the run a folder of its own"):
+    with pytest.raises(UserError, match="holds records; give another folder"):
         train(settings("unet"), SMALL_UNET, records, records, verbose=0)
     with pytest.raises(UserError, match="it is a SavedModel, of which recipes/shipped/unfold.py"):
         load_run(SAVED_MODELS / "unet")
-    with pytest.raises(UserError, match="holds a SavedModel; give the run a folder of its own"):
+    with pytest.raises(UserError, match="holds a SavedModel; give another folder"):
         train(settings("unet"), SMALL_UNET, records, SAVED_MODELS / "unet", verbose=0)
+    with (  # nor one that is made otherwise, by unfold.py
+        pytest.raises(UserError, match="holds a SavedModel; give another folder"),
+        claimed_run(SAVED_MODELS / "unet", {}),
+    ):
+        pass
 
 
 def test_two_trainings_of_one_run_are_refused(runs, records):

@@ -419,6 +419,25 @@ def test_export_replaces_the_old_model(exported, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("run.json", "holds a run; give another folder"),
+        ("manifest.json", "holds records; give another folder"),
+        ("run/best.keras", "run would be deleted; move it away"),
+        (".git/config", ".git would be deleted; move it away"),
+    ],
+)
+def test_an_export_deletes_no_runs_records_or_folders(exported, tmp_path, inside, told):
+    model, _ = exported["dc"]
+    folder = tmp_path / "model"
+    export(model, FEATURES, folder)
+    (folder / inside).parent.mkdir(exist_ok=True)
+    (folder / inside).write_text("work of days")
+    refusal(lambda: export(model, FEATURES, folder), told)
+    assert (folder / inside).read_text() == "work of days"
+
+
 def test_a_file_is_no_folder_to_export_to_but_an_empty_folder_is(exported, tmp_path):
     model, _ = exported["dc"]
     (tmp_path / "file").write_text("of somebody")

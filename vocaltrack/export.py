@@ -17,7 +17,10 @@ from vocaltrack.features import apply_mask, inverse_stft, log_mel, stft
 from vocaltrack.files import replace_folder
 from vocaltrack.jsonfiles import write_json
 from vocaltrack.models import vocals_mask
+from vocaltrack.own_folders import SAVED_MODEL, refuse_other_kinds
 from vocaltrack.serving import as_served
+
+FOLDERS = ("assets", "variables")  # of a SavedModel
 
 
 def separate_waveform(waveform, predict, features):
@@ -91,7 +94,7 @@ class _Served(tf.Module):
 
 
 def export(model, features, folder, heard=(), validated=()):
-    """Write a network as a SavedModel, replacing one that is there and what was
+    """Write a network as a SavedModel, replacing one that is there and the files that were
     put into its folder, such as a model card.
 
     Args:
@@ -103,11 +106,11 @@ def export(model, features, folder, heard=(), validated=()):
 
     Raises:
         UserError: the folder holds something that is no SavedModel of
-            vocaltrack, or cannot be written.
+            vocaltrack, or folders beside it, or cannot be written.
     """
     folder = Path(folder)
-    if folder.is_file() or folder.is_dir() and not _may_replace(folder):
-        raise UserError(f"{folder} exists and is no SavedModel of vocaltrack; give another folder")
+    refuse_other_kinds(folder, SAVED_MODEL)
+    _refuse_to_delete(folder)
     contract = {
         "contract": CONTRACT_VERSION,
         "model": model.name,
@@ -132,6 +135,11 @@ def export(model, features, folder, heard=(), validated=()):
     replace_folder(folder, fill)
 
 
-def _may_replace(folder):
-    is_run = (folder / "run.json").exists()
-    return (folder / CONTRACT_ASSET).exists() and not is_run or not any(folder.iterdir())
+def _refuse_to_delete(folder):
+    """Refuse a target in which there is more than a SavedModel and files beside it."""
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    if folder.is_file() or inside and not (folder / CONTRACT_ASSET).exists():
+        raise UserError(f"{folder} exists and is no SavedModel of vocaltrack; give another folder")
+    for path in inside:
+        if path.is_dir() and path.name not in FOLDERS:
+            raise UserError(f"{path} would be deleted; move it away, or give another folder")

@@ -12,6 +12,7 @@ from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError, first_of, warn
 from vocaltrack.files import PREFIX, make_folder, write_atomically
 from vocaltrack.locks import alone_in
+from vocaltrack.own_folders import RECORDS, refuse_other_kinds
 from vocaltrack.plan import plan_digest
 from vocaltrack.progress import counted
 from vocaltrack.records import Manifest, parse_chunks
@@ -62,14 +63,15 @@ def prepare(
 
     Raises:
         UserError: a song or singer crosses the splits, a split has no songs,
-            a file cannot be read, or the folder holds other records, or another
-            process that prepares.
+            a file cannot be read, or the folder holds other records, a run or a SavedModel,
+            or another process prepares there.
     """
     check_splits(songs)
     songs = sorted(songs, key=lambda song: song.key)
     _check_wanted(songs, chunks)
     songs = [song for song in songs if chunks.get(song.split)]
     folder = Path(folder)
+    refuse_other_kinds(folder, RECORDS)
     make_folder(folder)
     with alone_in(folder):
         return _prepare(songs, folder, chunks, features, mixtures, seed, workers)

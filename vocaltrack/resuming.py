@@ -5,12 +5,11 @@ import contextlib
 import os
 from pathlib import Path
 
-from vocaltrack.contract import CONTRACT_ASSET
 from vocaltrack.errors import UserError
 from vocaltrack.files import make_folder
 from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.locks import alone_in
-from vocaltrack.records import MANIFEST
+from vocaltrack.own_folders import RUN, refuse_other_kinds
 from vocaltrack.run_files import TEMPORARY, read_log
 from vocaltrack.runs import DEFAULTS, NEWEST, TENSORBOARD
 
@@ -36,10 +35,8 @@ def refuse_other_folders(run):
     """
     run = Path(run)
     if run.exists() and not run.is_dir():
-        raise UserError(f"{run} is a file; give the run a folder of its own")
-    for part, what in ((MANIFEST, "records"), (CONTRACT_ASSET, "a SavedModel")):
-        if (run / part).exists():
-            raise UserError(f"{run} holds {what}; give the run a folder of its own")
+        raise UserError(f"{run} is a file; give the folder of the run")
+    refuse_other_kinds(run, RUN)
     if (run / "best.keras").exists() and not any((run / name).exists() for name in TRAINED):
         raise UserError(
             f"{run} holds a network that was not trained there; train from it in another "
@@ -65,9 +62,11 @@ def claimed_run(run, description):
         whether the run is new.
 
     Raises:
-        UserError: names the first setting that differs; or another process trains it.
+        UserError: names the first setting that differs; or the folder holds something else, or
+            another process trains there.
     """
     is_new = not run.exists()
+    refuse_other_kinds(run, RUN)
     make_folder(run / TENSORBOARD)
     with alone_in(run):
         for left_behind in run.glob(f"{TEMPORARY}*"):  # by a process that was killed
