@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.paths import EXAMPLE, REPOSITORY
+from tests.paths import EXAMPLE, REPOSITORY, SAVED_MODELS
 from vocaltrack.cli import build_parser, main
 from vocaltrack.config import FeatureConfig
 from vocaltrack.errors import UserError
@@ -506,6 +506,10 @@ def test_an_unwritable_json_is_refused_before_the_work(capsys, tmp_path):
         (["evaluate", "--stems", "songs", "--model", "unet", "--split", "test"], "can be valid"),
         (["evaluate", "--model", "unet"], "no dataset given"),
         (["evaluate", "--stems", "songs", *["--model", "unet"] * 2], "unet is given twice"),
+        (
+            ["evaluate", "--stems", "songs", "--model", "unet", "--model", f"{SAVED_MODELS}/unet"],
+            "unet is given twice",
+        ),
         (["prepare", "--mir1k", "absent", "-o", "records"], "absent is no folder"),
         (["train-unet", "--records", "absent", "--run", "u"], "absent holds no manifest.json"),
         (

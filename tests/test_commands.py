@@ -106,6 +106,24 @@ def test_a_quarter_as_many_chunks_validate_up_to_2048(called, stems, train, vali
 
 
 @pytest.mark.parametrize(
+    ("content", "code"),
+    [('{"mean": []}', 2), ("a note", 2), ("[]", 2), ("", 0), ('{"summary": {}}', 0)],
+)
+def test_a_report_takes_the_place_of_a_report_alone(
+    called, stems, tmp_path, monkeypatch, capsys, content, code
+):
+    """Not of a run.json, say, without which nothing goes on."""
+    monkeypatch.setattr("vocaltrack.separator.Separator", lambda *args: args)
+    called("vocaltrack.evaluation.evaluate", REPORT)
+    path = tmp_path / "run.json"
+    path.write_text(content)
+    words = ["evaluate", "--stems", stems, "--model", "hdc", "--json", path]
+    assert main(list(map(str, words))) == code
+    refused = f"{path} exists and is no report; give another name" in capsys.readouterr().err
+    assert refused == (code == 2) == (path.read_text() == content)
+
+
+@pytest.mark.parametrize(
     "name", ["vocals.wav", "../valid/vocals.wav", "../../train/train/vocals.wav", "link.json"]
 )
 def test_a_report_does_not_take_the_place_of_a_recording(stems, monkeypatch, capsys, name):
@@ -149,7 +167,11 @@ def test_a_song_that_two_datasets_put_into_other_splits_is_refused(
 def test_the_folder_one_stands_in_is_not_replaced(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["export", "run", f"../{tmp_path.name}"]) == 2
-    assert "is the folder that this runs in; give another" in capsys.readouterr().err
+    assert "is, or holds, the folder that this runs in; give another" in capsys.readouterr().err
+    (tmp_path / "model" / "assets").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "model" / "assets")
+    assert main(["export", "../../run", ".."]) == 2
+    assert ".. is, or holds, the folder that this runs in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def test_a_run_that_does_not_describe_itself_is_refused(runs, records, tmp_path,
     description = json.loads(path.read_text())
     del description[part]
     path.write_text(json.dumps(description))
-    with pytest.raises(UserError, match="unet cannot be loaded"):
+    told = f"unet cannot be loaded: its run.json is damaged \\('{part}'\\); bring it back"
+    with pytest.raises(UserError, match=told):
         load_run(tmp_path / "unet")
 
 

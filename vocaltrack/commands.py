@@ -8,7 +8,7 @@ from vocaltrack import signals
 from vocaltrack.config import VALID_CHUNKS, FeatureConfig, TrainingConfig, preset
 from vocaltrack.errors import UserError, number_of, remark, say, show, tell, warn
 from vocaltrack.files import check_file_writable, real_path
-from vocaltrack.jsonfiles import write_json
+from vocaltrack.jsonfiles import read_json, write_json
 from vocaltrack.processor import warn_if_slow_in_bfloat16
 from vocaltrack.progress import on_terminal
 from vocaltrack.separate_command import separate
@@ -21,13 +21,15 @@ def evaluate(options):
     """Score models on a split of the datasets given; 1 if some songs cannot be read."""
     from vocaltrack.contract import choose_method, find_model, read_contract, split_method
 
-    if twice := [name for name in options.model if options.model.count(name) > 1]:
-        raise UserError(f"--model {twice[0]} is given twice; leave one out")
-    folders = []
+    folders, seen = [], set()
     for name in options.model:
         model, method = split_method(name)
         folders.append(find_model(model))
         choose_method(read_contract(folders[-1])["model"], method)
+        scored = real_path(folders[-1]), method
+        if scored in seen:
+            raise UserError(f"--model {name} is given twice; leave one out")
+        seen.add(scored)
     if options.json:
         check_file_writable(options.json)
         _refuse_to_replace(options.json, folders)
@@ -113,8 +115,11 @@ def export(options):
     """Write a run's best or last weights as a SavedModel."""
     from vocaltrack.runs import load_run, read_run, songs_heard, songs_validated
 
-    if os.path.realpath(options.output) == os.getcwd():
-        raise UserError(f"{options.output} is the folder that this runs in; give another")
+    here = real_path(os.getcwd())
+    if real_path(options.output) in (here, *here.parents):
+        raise UserError(
+            f"{options.output} is, or holds, the folder that this runs in; give another"
+        )
     read_run(options.run, options.last)  # refused before TensorFlow loads
     _load()
     from vocaltrack.export import export
@@ -126,7 +131,8 @@ def export(options):
 
 
 def _refuse_to_replace(path, models):
-    """Refuse to write a report over a recording, or into the folder of a model."""
+    """Refuse to write a report over a recording or another file that is no report, or into
+    the folder of a model."""
     from vocaltrack.formats import is_audio
 
     place = real_path(path)
@@ -134,6 +140,15 @@ def _refuse_to_replace(path, models):
         raise UserError(f"{path} is named as a recording is; give the report another name")
     if any(real_path(model) in place.parents for model in models):
         raise UserError(f"{path} lies in the folder of a model; give the report another place")
+    if place.exists() and place.stat().st_size and not _is_report(place):
+        raise UserError(f"{path} exists and is no report; give another name")
+
+
+def _is_report(path):
+    try:
+        return "summary" in read_json(path, "the report")
+    except UserError:
+        return False
 
 
 def _load():

@@ -86,8 +86,11 @@ def read_run(run, last=False, wanted=MODEL_NAMES):
         description["features"] = FeatureConfig.from_dict(description["features"])
         name = description["training"]["model"]
         songs_heard(description), description["mean"], description["std"]  # as others need them
-    except (KeyError, TypeError, UserError) as error:
-        raise UserError(f"{run} cannot be loaded: {one_line(error)}") from error
+    except UserError as error:
+        raise UserError(f"{run} cannot be loaded: {error}") from error
+    except (KeyError, TypeError) as error:
+        what = f"its run.json is damaged ({one_line(error)}); bring it back or train anew"
+        raise UserError(f"{run} cannot be loaded: {what}") from error
     if name not in wanted:
         raise UserError(f"{run} holds a {name}; here it must be {' or '.join(wanted)}")
     return description
