@@ -126,7 +126,7 @@ def test_bfloat16_learns_as_float32_does(name, network, runs, records, tmp_path)
         history = train(config, network, records, run, None, runs / name, verbose=0).history
         losses.append([history["loss"], history["val_loss"]])
     np.testing.assert_allclose(*losses, rtol=0.01)
-    assert losses[1][0][1] < 0.9 * losses[1][0][0]
+    assert losses[1][0][1] < 0.95 * losses[1][0][0]
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_best(records, tmp_path):
