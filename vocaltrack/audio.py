@@ -144,7 +144,7 @@ def as_audio(audio):
     if shaped and np.isfinite(audio).all():
         raise UserError(f"the audio holds samples that {TOO_LOUD}")
     advice = ""
-    if audio.dtype.kind in "iu" and audio.dtype.itemsize == 8:  # NumPy's choice, no recorder's
+    if audio.dtype in (np.int64, np.uint64):  # NumPy's choice, no recorder's
         advice = "; divide integers by their full scale, those of 16 bits by 32768"
     elif audio.dtype.kind in "iu":
         info = np.iinfo(audio.dtype)

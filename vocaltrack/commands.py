@@ -21,18 +21,17 @@ def evaluate(options):
     """Score models on a split of the datasets given; 1 if some songs cannot be read."""
     from vocaltrack.contract import choose_method, find_model, read_contract, split_method
 
-    folders, seen = [], set()
+    to_score = set()
     for name in options.model:
         model, method = split_method(name)
-        folders.append(find_model(model))
-        choose_method(read_contract(folders[-1])["model"], method)
-        scored = real_path(folders[-1]), method
-        if scored in seen:
+        folder = find_model(model)
+        choose_method(read_contract(folder)["model"], method)
+        if (real_path(folder), method) in to_score:
             raise UserError(f"--model {name} is given twice; leave one out")
-        seen.add(scored)
+        to_score.add((real_path(folder), method))
     if options.json:
         check_file_writable(options.json)
-        _refuse_to_replace(options.json, folders)
+        _refuse_to_replace(options.json, {folder for folder, _ in to_score})
     songs = _songs(options)
     chosen = [song for song in songs if song.split == options.split]
     if not chosen:
@@ -132,13 +131,13 @@ def export(options):
 
 def _refuse_to_replace(path, models):
     """Refuse to write a report over a recording or another file that is no report, or into
-    the folder of a model."""
+    one of the models' folders, which are given without links."""
     from vocaltrack.formats import is_audio
 
     place = real_path(path)
     if is_audio(path) or is_audio(place):
         raise UserError(f"{path} is named as a recording is; give the report another name")
-    if any(real_path(model) in place.parents for model in models):
+    if not models.isdisjoint(place.parents):
         raise UserError(f"{path} lies in the folder of a model; give the report another place")
     if place.exists() and place.stat().st_size and not _is_report(place):
         raise UserError(f"{path} exists and is no report; give another name")

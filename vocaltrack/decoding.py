@@ -140,9 +140,9 @@ class AudioFile:
             good = file.seek(sample)
             while size := len(file.read(FINE)):
                 good += size
-        if good is None:  # no place is found behind the damage
-            return self._good_until(0) if sample else 0
-        return good
+        if good is None and sample:  # no place is found behind the damage
+            return self._good_until(0)
+        return good or 0
 
     def damaged(self, done, why):
         """The error for a file whose samples end after `done` of the cut's (None: nobody
